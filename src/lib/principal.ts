@@ -1,0 +1,25 @@
+/** Who is asking; made once per request by http/authenticate.ts, and the only thing that rules see of a token. */
+
+export type Claims = Readonly<Record<string, unknown>>
+
+export type Principal =
+  | { readonly kind: 'anonymous' }
+  | {
+      readonly kind: 'user'
+      /** The token's `sub`; empty when the token has none. */
+      readonly subject: string
+      readonly issuer: string
+      readonly claims: Claims
+      /** Milliseconds since the epoch at which the credential ends; live readers are cut then. null = never. */
+      readonly expiresAtMs: number | null
+    }
+  /** The operator on the local control socket, and the server's own loops. Passes every rule. */
+  | { readonly kind: 'admin'; readonly subject: string }
+
+export const anonymous: Principal = { kind: 'anonymous' }
+export const localAdmin: Principal = { kind: 'admin', subject: 'local' }
+
+/** Milliseconds since the epoch at which `principal` ends, or null. */
+export function expiryOf(principal: Principal): number | null {
+  return principal.kind === 'user' ? principal.expiresAtMs : null
+}
