@@ -27,6 +27,7 @@ export const catalogue = {
   producer_epoch_start: entry({ status: 400, title: 'A new producer epoch starts at sequence 0' }),
   missing_content_type: entry({ status: 400, title: 'Content-Type is required with a body' }),
   invalid_request: entry({ status: 400, title: 'The request does not fit this resource' }),
+  invalid_archive: entry({ status: 400, title: 'The archive is damaged, incomplete or not an export' }),
   webhook_url_rejected: entry({ status: 400, title: 'The webhook URL is not allowed' }),
   // Who is asking
   unauthorized: entry<{ detail?: string; challenge?: string }>({
