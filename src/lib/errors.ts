@@ -35,8 +35,16 @@ export const catalogue = {
     title: 'A valid credential is required',
     headers: d => ({ 'WWW-Authenticate': d.challenge ?? 'Bearer' }),
   }),
-  token_invalid: entry({ status: 401, title: 'The token is not valid' }),
-  token_expired: entry({ status: 401, title: 'The token has expired' }),
+  token_invalid: entry({
+    status: 401,
+    title: 'The token is not valid',
+    headers: () => ({ 'WWW-Authenticate': 'Bearer error="invalid_token"' }),
+  }),
+  token_expired: entry({
+    status: 401,
+    title: 'The token has expired',
+    headers: () => ({ 'WWW-Authenticate': 'Bearer error="invalid_token", error_description="The token has expired"' }),
+  }),
   forbidden: entry({ status: 403, title: 'The rules do not allow this' }),
   producer_fenced: entry<{ detail?: string; epoch: number }>({
     status: 403,
@@ -104,7 +112,7 @@ export const catalogue = {
 } as const
 
 export type ErrorCode = keyof typeof catalogue
-export type DetailsOf<Code extends ErrorCode> = (typeof catalogue)[Code] extends Entry<infer Details> ? Details : never
+export type DetailsOf<Code extends ErrorCode> = (typeof catalogue)[Code] extends Entry<infer Details extends object> ? Details : never
 
 /** A caller's fault or a named limit. Carries a code of the catalogue and its details. */
 export class Refusal<Code extends ErrorCode = ErrorCode> extends Error {

@@ -14,7 +14,7 @@ export function compilePattern(source: string): PathPattern | string {
   if (new Set(names).size !== names.length) return 'a name may be captured once only'
   const bad = segments.find(segment => !isWildcard(segment) && !isCapture(segment) && /[*{}]/.test(segment))
   if (bad !== undefined) return `segment "${bad}" mixes text and wildcard; use *, ** or {name} as a whole segment`
-  return { source, match: path => matchFrom(segments, 0, path.split('/'), 0, {}) }
+  return { source, match: (path: string) => matchFrom(segments, 0, path.split('/'), 0, {}) }
 }
 
 function isWildcard(segment: string): boolean {
