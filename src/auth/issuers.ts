@@ -41,8 +41,8 @@ export interface IssuerDependencies {
 const hourMs = 3_600_000
 /** With a refresh each 4 minutes, looked at each 30 s, a revoked key is refused within 5 minutes. */
 const urlPolicy = { cooldownMs: 30_000, refreshMs: 240_000, staleMsMax: 24 * hourMs }
-/** A file is ours and cheap; it does not go stale. */
-const filePolicy = { cooldownMs: 1_000, refreshMs: 10_000, staleMsMax: Infinity }
+/** A file is ours and cheap, and looked at each 10 s; it does not go stale. */
+const filePolicy = { cooldownMs: 1_000, refreshMs: 5_000, staleMsMax: Infinity }
 
 /** Issuers by their `iss`. Throws an OperatorError (78) for entries that contradict themselves or each other. */
 export function compileIssuers(configs: readonly IssuerConfig[], deps: IssuerDependencies): ReadonlyMap<string, Issuer> {

@@ -50,7 +50,7 @@ export class KeySource {
 
   /** False before the first good reading, and when the last one is too long ago: then no key counts. */
   get usable(): boolean {
-    return this.#deps.clock.monotonic() - this.#succeededAtMs <= this.#policy.staleMsMax
+    return this.#text !== null && this.#deps.clock.monotonic() - this.#succeededAtMs <= this.#policy.staleMsMax
   }
 
   /** True when the last reading failed, so that an unknown key may be one that we could not see. */
