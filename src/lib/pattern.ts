@@ -44,11 +44,12 @@ function matchFrom(
       starAt = at++
       starFrom = from
       starCaptures = captures
-    } else if (segment !== undefined && part !== undefined && (segment === '*' || segment === part)) {
+    } else if (segment !== undefined && part !== undefined && isCapture(segment)) {
+      // Before comparing texts: a path may have a segment that is spelt like the capture.
+      captures = { ...captures, [segment.slice(1, -1)]: part }
       at++
       from++
-    } else if (segment !== undefined && part !== undefined && isCapture(segment)) {
-      captures = { ...captures, [segment.slice(1, -1)]: part }
+    } else if (segment !== undefined && part !== undefined && (segment === '*' || segment === part)) {
       at++
       from++
     } else if (starAt >= 0) {
