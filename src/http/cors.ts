@@ -88,7 +88,7 @@ function headersByOrigin(settings: CorsSettings): (request: Request) => readonly
 }
 
 function checkOrigin(origin: string): void {
-  if (origin === '*' || /^[a-z][a-z0-9+.-]*:\/\/[^/\s,*]+$/.test(origin)) return
+  if (origin === '*' || /^[a-z][a-z0-9+.-]*:\/\/[^/\s,*A-Z]+$/.test(origin)) return
   throw new OperatorError(
     `http.cors_origins: expected "*" or an origin such as "https://app.example.com", got "${origin}"`,
     'Write scheme, host and port only, in lower case and without a path or a slash at the end.',
