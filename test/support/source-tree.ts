@@ -31,6 +31,12 @@ export function sourceFile(path: string, text: string): SourceFile {
   return { path, text, tree: ts.createSourceFile(path, text, ts.ScriptTarget.ESNext, true) }
 }
 
+export interface Import {
+  readonly from: string
+  readonly isTypeOnly: boolean
+  readonly node: ts.Node
+}
+
 /** Every node of `tree`, parents first. */
 export function* nodesOf(tree: ts.Node): Generator<ts.Node> {
   yield tree
@@ -43,8 +49,8 @@ export function placeOf(file: SourceFile, node: ts.Node): string {
 }
 
 /** What `file` imports, by import and export declarations, import() and new URL(…, import.meta.url). */
-export function importsOf(file: SourceFile): readonly { readonly from: string; readonly isTypeOnly: boolean; readonly node: ts.Node }[] {
-  return [...nodesOf(file.tree)].flatMap(node => {
+export function importsOf(file: SourceFile): readonly Import[] {
+  return [...nodesOf(file.tree)].flatMap((node): readonly Import[] => {
     if ((ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) && node.moduleSpecifier !== undefined) {
       const isTypeOnly = ts.isImportDeclaration(node) ? node.importClause?.isTypeOnly === true : node.isTypeOnly
       return [{ from: textOf(node.moduleSpecifier), isTypeOnly, node }]
