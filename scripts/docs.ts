@@ -1,5 +1,6 @@
-/** Writes the reference pages that come from tables in the source: docs/configuration.md and docs/errors.md. A test fails when they are stale. */
+/** Writes the reference pages that come from tables in the source: docs/configuration.md, docs/errors.md and docs/cli.md. A test fails when they are stale. */
 import { join } from 'node:path'
+import { cliReference } from '../src/cli/reference.ts'
 import { catalogue } from '../src/lib/errors.ts'
 import type { MessageField } from '../src/ops/config-kinds.ts'
 import { envNames, isFileOnly, type Option } from '../src/ops/config-option.ts'
@@ -13,6 +14,7 @@ export function referencePages(): ReadonlyMap<string, string> {
   return new Map([
     ['docs/configuration.md', configurationPage()],
     ['docs/errors.md', errorsPage()],
+    ['docs/cli.md', cliReference()],
   ])
 }
 
