@@ -27,6 +27,25 @@ describe('rotation', () => {
     expect(provider.fetches).toBe(2)
   })
 
+  test('a token refused before its key was read counts as soon as it is', async () => {
+    const { verifier, provider, clock, claims } = makeVerifier()
+    provider.publish([first.jwk])
+    await verifier.start()
+    await eventually(() => provider.fetches === 1)
+    clock.advance(230_000)
+    expect(await outcomeOf(verifier, makeToken(second, claims()))).toBe('token_invalid')
+    expect(provider.fetches).toBe(2)
+    provider.publish([first.jwk, second.jwk])
+    // Refused within the pause, and remembered for 30 s; then another unknown key brings the new set.
+    clock.advance(15_000)
+    const token = makeToken(second, claims())
+    expect(await outcomeOf(verifier, token)).toBe('token_invalid')
+    clock.advance(15_000)
+    expect(await outcomeOf(verifier, makeToken(makeKey('ES256', 'third'), claims()))).toBe('token_invalid')
+    expect(await outcomeOf(verifier, token)).toBe('user')
+    expect(provider.fetches).toBe(3)
+  })
+
   test('a key that changes under its name, or has none, is noticed too', async () => {
     for (const header of [{ alg: 'ES256', kid: 'first' }, { alg: 'ES256' }]) {
       const { verifier, provider, clock, claims } = makeVerifier()
