@@ -8,7 +8,7 @@ const targets = [
   'linux-x64-baseline',
   'linux-arm64',
   'linux-x64-musl',
-  'linux-x64-musl-baseline',
+  'linux-x64-baseline-musl',
   'linux-arm64-musl',
   'darwin-x64',
   'darwin-arm64',
@@ -28,7 +28,7 @@ function targetOf(text: string | undefined): Target | null {
   return target
 }
 
-/** Workers are entry points of their own. All land beside the program, where `new URL('./x-worker.ts', import.meta.url)` finds them. */
+/** Workers are entry points of their own. All land beside the program, where `besideProgram` makes the program look for them. */
 function entryPoints(): string[] {
   const workers = [...new Bun.Glob('src/**/*-worker.ts').scanSync({ cwd: root })].toSorted()
   const names = new Set(workers.map(path => basename(path)))
@@ -44,12 +44,29 @@ function revision(): string {
   return git.success ? git.stdout.toString().trim() : 'unknown'
 }
 
+/**
+ * In the executable there are no folders: `new URL('../storage/x-worker.ts', import.meta.url)` becomes `./x-worker.ts`.
+ */
+const besideProgram: Bun.BunPlugin = {
+  name: 'workers beside the program',
+  setup(builder) {
+    builder.onLoad({ filter: /\/src\/.*\.ts$/ }, async ({ path }) => {
+      const text = await Bun.file(path).text()
+      const contents = text.replace(/new URL\((['"])[^'"]*?([a-z0-9-]+-worker\.ts)\1, import\.meta\.url\)/g, "new URL('./$2', import.meta.url)")
+      return { contents, loader: 'ts' }
+    })
+  },
+}
+
 async function build(target: Target | null, outfile: string): Promise<void> {
   mkdirSync(dirname(outfile), { recursive: true })
   const result = await Bun.build({
     entrypoints: entryPoints(),
     root: resolve(root, 'src'),
     naming: { entry: '[name].[ext]' },
+    plugins: [besideProgram],
+    // What a command does not need is not even read: `version` and `health` start without the server.
+    splitting: true,
     target: 'bun',
     format: 'esm',
     minify: true,

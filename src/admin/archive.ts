@@ -3,6 +3,7 @@ import { crc32 } from 'node:zlib'
 import { Type, type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { fail } from '../lib/errors.ts'
+import { lazily } from '../lib/lazily.ts'
 
 /** The format's version; an archive of another version is refused. */
 export const archiveVersion = 1
@@ -119,13 +120,13 @@ export class ArchiveReader {
       case 'start':
         return this.#header(value)
       case 'between':
-        if (isStreamLine.Check(value)) return this.#begin(value.stream, line)
-        if (isEndLine.Check(value)) return this.#end(value.end, fileCrc)
+        if (isStreamLine().Check(value)) return this.#begin(value.stream, line)
+        if (isEndLine().Check(value)) return this.#end(value.end, fileCrc)
         return this.#refuse('expected a stream or the end')
       case 'in_stream':
-        if (isRecordLine.Check(value)) return this.#record(value.record)
-        if (isEndStreamLine.Check(value)) return this.#endStream(value.end_stream, streamCrc)
-        if (isAbandonLine.Check(value)) return this.#abandon()
+        if (isRecordLine().Check(value)) return this.#record(value.record)
+        if (isEndStreamLine().Check(value)) return this.#endStream(value.end_stream, streamCrc)
+        if (isAbandonLine().Check(value)) return this.#abandon()
         return this.#refuse('expected a record or the end of the stream')
       case 'ended':
         return this.#refuse('nothing may follow the end')
@@ -147,7 +148,7 @@ export class ArchiveReader {
   }
 
   #header(value: unknown): ArchiveEvent {
-    if (!isHeaderLine.Check(value)) return this.#refuse('not a Headwater export')
+    if (!isHeaderLine().Check(value)) return this.#refuse('not a Headwater export')
     if (value.headwater_export !== archiveVersion) {
       return this.#refuse(`format version ${value.headwater_export}; this program reads version ${archiveVersion}`)
     }
@@ -232,12 +233,12 @@ const streamSchema = Type.Object(
 )
 const endStreamSchema = Type.Object({ records: count, bytes: count, crc32: count }, { additionalProperties: false })
 const endSchema = Type.Object({ streams: count, records: count, bytes: count, crc32: count }, { additionalProperties: false })
-const isHeaderLine = Compile(Type.Object({ headwater_export: Type.Integer(), created_at: Type.String(), product: Type.String() }))
-const isStreamLine = Compile(Type.Object({ stream: streamSchema }, { additionalProperties: false }))
-const isRecordLine = Compile(Type.Object({ record: Type.String() }, { additionalProperties: false }))
-const isEndStreamLine = Compile(Type.Object({ end_stream: endStreamSchema }, { additionalProperties: false }))
-const isAbandonLine = Compile(Type.Object({ abandon_stream: Type.Literal(true) }, { additionalProperties: false }))
-const isEndLine = Compile(Type.Object({ end: endSchema }, { additionalProperties: false }))
+const isHeaderLine = lazily(() => Compile(Type.Object({ headwater_export: Type.Integer(), created_at: Type.String(), product: Type.String() })))
+const isStreamLine = lazily(() => Compile(Type.Object({ stream: streamSchema }, { additionalProperties: false })))
+const isRecordLine = lazily(() => Compile(Type.Object({ record: Type.String() }, { additionalProperties: false })))
+const isEndStreamLine = lazily(() => Compile(Type.Object({ end_stream: endStreamSchema }, { additionalProperties: false })))
+const isAbandonLine = lazily(() => Compile(Type.Object({ abandon_stream: Type.Literal(true) }, { additionalProperties: false })))
+const isEndLine = lazily(() => Compile(Type.Object({ end: endSchema }, { additionalProperties: false })))
 
 function wireOf(stream: ArchivedStream): Static<typeof streamSchema> {
   return {

@@ -1,5 +1,5 @@
 /** Brings an archive in: spooled and verified whole, then staged, then installed. A bad archive changes nothing (issue 2, B9). */
-import { open, unlink, type FileHandle } from 'node:fs/promises'
+import { mkdir, open, unlink, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Refusal, fail } from '../lib/errors.ts'
 import type { Ids } from '../lib/ids.ts'
@@ -54,6 +54,7 @@ const namedConflictsMax = 10
 
 /** The spool has no name from the start, so that a crash leaves nothing behind. */
 async function openSpool(options: ImportOptions): Promise<FileHandle> {
+  await mkdir(options.spoolDir, { recursive: true, mode: 0o700 })
   const path = join(options.spoolDir, `import-${options.ids.random()}.spool`)
   const file = await open(path, 'wx+', 0o600)
   await unlink(path)

@@ -1,5 +1,7 @@
 /** What a command may touch of the terminal: texts out, bytes in, and whether somebody watches. No command uses `process` itself. */
+import { isatty } from 'node:tty'
 import { stripVTControlCharacters } from 'node:util'
+import { lazily } from '../lib/lazily.ts'
 
 export interface Io {
   readonly cwd: string
@@ -13,19 +15,18 @@ export interface Io {
   stdin(): ReadableStream<Uint8Array>
 }
 
-/** The terminal of this process. `environment` decides over colours (NO_COLOR, FORCE_COLOR, TERM). */
+/** The terminal of this process. `environment` decides over colours (NO_COLOR, TERM). Opens no stream before it is used. */
 export function systemIo(environment: Readonly<Record<string, string | undefined>>): Io {
-  // `headwater … | head` closes the pipe early; that is no error of ours.
-  process.stdout.on('error', endQuietlyOnClosedPipe)
+  const stdout = lazily(openStdout)
   return {
     cwd: process.cwd(),
-    stdinIsTerminal: process.stdin.isTTY === true,
-    stdoutIsTerminal: process.stdout.isTTY === true,
-    stderrIsTerminal: process.stderr.isTTY === true,
-    hasColors: wantsColors(environment, process.stderr.isTTY === true),
+    stdinIsTerminal: isatty(0),
+    stdoutIsTerminal: isatty(1),
+    stderrIsTerminal: isatty(2),
+    hasColors: wantsColors(environment, isatty(2)),
     out: data =>
       new Promise((resolve, reject) => {
-        process.stdout.write(data, error => (error ? reject(error) : resolve()))
+        stdout().write(data, error => (error ? reject(error) : resolve()))
       }),
     err: text => void process.stderr.write(text),
     stdin: () => Bun.stdin.stream(),
@@ -35,6 +36,12 @@ export function systemIo(environment: Readonly<Record<string, string | undefined
 /** Text of others, made harmless for a terminal: no escape sequences and no control characters. */
 export function plain(text: string): string {
   return stripVTControlCharacters(text).replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, '?')
+}
+
+function openStdout(): NodeJS.WriteStream {
+  // `headwater … | head` closes the pipe early; that is no error of ours.
+  process.stdout.on('error', endQuietlyOnClosedPipe)
+  return process.stdout
 }
 
 function endQuietlyOnClosedPipe(error: Error): void {

@@ -1,5 +1,9 @@
 /** What commands need of the server itself. Loaded only when a command asks for it, so that the others start fast. */
+import { systemClock } from '../lib/clock.ts'
+import { systemIds } from '../lib/ids.ts'
 import type { LoadedConfig } from '../ops/config.ts'
+import { createLog, lineWriter } from '../ops/log.ts'
+import { exitFailed } from './context.ts'
 
 export interface LocalServer {
   /** Answers as the control socket does: as the local operator, with the control API. */
@@ -26,6 +30,17 @@ export interface Product {
 /** The product of this program. */
 export const systemProduct: Product = {
   serve: async loaded => (await import('../app.ts')).runServer(loaded),
-  open: async loaded => (await import('../app.ts')).openLocal(loaded),
+  open: openLocal,
   check: async (loaded, onProgress) => (await import('../app.ts')).checkDepot(loaded, onProgress),
+}
+
+async function openLocal(loaded: LoadedConfig): Promise<LocalServer> {
+  const { createApp } = await import('../app.ts')
+  const log = createLog({ filter: 'warn', style: { format: 'pretty', colour: false, journal: false }, write: lineWriter(2), clock: systemClock })
+  const fence = (message: string) => {
+    log.fatal('storage failed: nothing is acknowledged any more', { error: message })
+    process.exit(exitFailed)
+  }
+  const app = await createApp(loaded.config, { clock: systemClock, ids: systemIds, log, fence })
+  return { fetch: async request => app.controlFetch(request, null), stop: () => app.stop() }
 }

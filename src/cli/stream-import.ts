@@ -5,6 +5,7 @@ import { Option, type Command } from 'commander'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { OperatorError } from '../lib/errors.ts'
+import { lazily } from '../lib/lazily.ts'
 import { addExamples, exitFailed, exitOk, exitUsage, type Context } from './context.ts'
 import { humanBytes, jsonLine } from './output.ts'
 import { counted, startProgress } from './progress.ts'
@@ -38,7 +39,7 @@ async function importStreams(context: Context, file: string, flags: ImportFlags)
     const response = await target.control(`/import?on_conflict=${flags.onConflict}`, { method: 'POST', body })
     progress.stop(response.ok ? 'done' : 'refused; nothing was changed')
     const result: unknown = await (await expectOk(response, `import ${file}`)).json()
-    if (!isResult.Check(result)) {
+    if (!isResult().Check(result)) {
       throw new OperatorError('the server answers in a form that this program does not know', 'Use the same version of both.', exitFailed)
     }
     const text = `installed ${result.installed} streams, skipped ${result.skipped}; ${result.records} records, ${humanBytes(result.bytes)} in the archive\n`
@@ -49,8 +50,8 @@ async function importStreams(context: Context, file: string, flags: ImportFlags)
   }
 }
 
-const isResult = Compile(
-  Type.Object({ installed: Type.Number(), skipped: Type.Number(), streams: Type.Number(), records: Type.Number(), bytes: Type.Number() }),
+const isResult = lazily(() =>
+  Compile(Type.Object({ installed: Type.Number(), skipped: Type.Number(), streams: Type.Number(), records: Type.Number(), bytes: Type.Number() })),
 )
 
 function sourceOf(context: Context, file: string): { readonly body: ReadableStream<Uint8Array>; readonly bytes: number | null } {

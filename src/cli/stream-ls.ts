@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { Type, type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { OperatorError } from '../lib/errors.ts'
+import { lazily } from '../lib/lazily.ts'
 import { addExamples, exitFailed, exitOk, type Context } from './context.ts'
 import { count } from './arguments.ts'
 import { humanBytes, jsonLine, table } from './output.ts'
@@ -63,10 +64,10 @@ const streamSchema = Type.Object({
   forked_from: nullable(Type.String()),
 })
 type Listed = Static<typeof streamSchema>
-const isPage = Compile(Type.Object({ streams: Type.Array(streamSchema), next: nullable(Type.String()) }))
+const isPage = lazily(() => Compile(Type.Object({ streams: Type.Array(streamSchema), next: nullable(Type.String()) })))
 
 function pageOf(value: unknown): { readonly streams: readonly Listed[]; readonly next: string | null } {
-  if (isPage.Check(value)) return value
+  if (isPage().Check(value)) return value
   throw new OperatorError('the server lists streams in a form that this program does not know', 'Use the same version of both.', exitFailed)
 }
 

@@ -5,6 +5,7 @@ import type { Command } from 'commander'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { OperatorError } from '../lib/errors.ts'
+import { lazily } from '../lib/lazily.ts'
 import { addConfigFlags, loadDepot, type ConfigFlags } from './configured.ts'
 import { exitFailed, exitUsage, type Context } from './context.ts'
 
@@ -157,14 +158,14 @@ interface Problem {
   readonly code?: string
 }
 
-const isProblem = Compile(
-  Type.Object({ title: Type.Optional(Type.String()), detail: Type.Optional(Type.String()), code: Type.Optional(Type.String()) }),
+const isProblem = lazily(() =>
+  Compile(Type.Object({ title: Type.Optional(Type.String()), detail: Type.Optional(Type.String()), code: Type.Optional(Type.String()) })),
 )
 
 function problemOf(text: string): Problem {
   try {
     const value: unknown = JSON.parse(text)
-    return isProblem.Check(value) ? value : {}
+    return isProblem().Check(value) ? value : {}
   } catch {
     return text.trim() === '' ? {} : { detail: text.trim().slice(0, 500) }
   }
