@@ -6,7 +6,7 @@ import { fail } from '../lib/errors.ts'
  * later gets its 413 and keeps its connection. Beyond this the answer goes out at once and Bun discards what still comes
  * (it holds no more than a socket buffer of it).
  */
-export const drainBytesMax = 16 * 1024 * 1024
+export const drainBytesMax = 4 * 1024 * 1024
 
 /**
  * The whole body of `request`. Refuses `body_too_large` above `bodyBytesMax` bytes (from Content-Length before anything is

@@ -51,8 +51,11 @@ class Wire {
     if (this.closed) return
     if (!this.#socket.write(data)) {
       await new Promise<void>(resolve => {
-        this.#socket.once('drain', resolve)
-        this.#socket.once('close', resolve)
+        const done = () => {
+          this.#socket.off('drain', done).off('close', done)
+          resolve()
+        }
+        this.#socket.once('drain', done).once('close', done)
       })
     }
   }
