@@ -1,0 +1,241 @@
+/** The writes of streams: find, decide, remember, hand to the shard. One thread, and no waiting between look and decision. */
+import { fail } from '../lib/errors.ts'
+import type { Clock } from '../lib/clock.ts'
+import { decideAppend } from './appending.ts'
+import type { AppendCommand, AppendResult, CreateCommand, CreateResult, ForkCommand } from './commands.ts'
+import { assertSameStream, contentTypeOf, createdStream } from './creating.ts'
+import { forkStart } from './forking.ts'
+import { appendOperation, createOperation, hideOperation, metaOperation, purgeOperation, touchOperation } from './operations.ts'
+import type { Pages } from './pages.ts'
+import type { ProducerClaim, ProducerProgress } from './producer.ts'
+import { frameJson } from './protocol/json.ts'
+import type { Registry } from './registry.ts'
+import { mediaTypeOf, StreamState } from './stream.ts'
+
+export interface EngineLimits {
+  /** Bytes of one stream; 0 = no limit. */
+  readonly streamBytesMax: number
+  /** Bytes of all streams, where they are kept in memory; 0 = no limit. */
+  readonly memoryBytesMax: number
+}
+
+export interface EngineParts {
+  readonly registry: Registry
+  readonly pages: Pages
+  readonly clock: Clock
+  readonly limits: EngineLimits
+  /** Counts restores of the store from a backup; part of every offset. */
+  readonly incarnation: number
+}
+
+export class Engine {
+  readonly #registry: Registry
+  readonly #pages: Pages
+  readonly #clock: Clock
+  readonly #limits: EngineLimits
+  readonly incarnation: number
+  /** Bytes of all streams of a store that keeps them in memory; 0 elsewhere. */
+  memoryBytes = 0
+
+  constructor(parts: EngineParts) {
+    this.#registry = parts.registry
+    this.#pages = parts.pages
+    this.#clock = parts.clock
+    this.#limits = parts.limits
+    this.incarnation = parts.incarnation
+  }
+
+  /** The stream as a writer sees it. Refuses: stream_not_found (404; also when it expired), gone (410). */
+  writable(path: string): StreamState {
+    const stream = this.#alive(path)
+    if (stream === null) return fail('stream_not_found', {})
+    if (stream.removal === 'hidden') fail('gone', {})
+    return stream
+  }
+
+  /** The stream as a reader sees it: committed. Refuses: stream_not_found (404), gone (410). */
+  readable(path: string): StreamState {
+    const stream = this.#registry.find(path)
+    if (stream === null || !stream.exists || stream.committedRemoval === 'purged') return fail('stream_not_found', {})
+    if (stream.committedRemoval === 'hidden') fail('gone', {})
+    if (stream.expired(this.#clock.now())) fail('stream_not_found', {})
+    return stream
+  }
+
+  /** Appends, closes, or both. Refuses what decideAppend refuses, and stream_too_large, insufficient_storage, overloaded. */
+  async append(command: AppendCommand): Promise<AppendResult> {
+    const stream = this.writable(command.path)
+    const shard = this.#registry.shardOfId(stream.id)
+    const { producer } = command
+    shard.admit(command.body?.kind === 'record' ? command.body.bytes.byteLength : 0)
+    let decision
+    try {
+      decision = decideAppend(stream, command, producer && this.#progress(stream, producer), this.incarnation)
+      if (decision.kind === 'write') this.#assertRoom(stream.ownBytes, decision.bytes.byteLength)
+    } catch (refusal) {
+      await this.#settled(stream)
+      throw refusal
+    }
+    if (decision.kind === 'answer') {
+      await this.#settled(stream)
+      return decision.result
+    }
+    const { bytes } = decision
+    const operation = appendOperation(stream, command, bytes, this.#clock.now())
+    this.#count(bytes.byteLength)
+    const tail = stream.tail
+    const { closed } = stream
+    await shard.enqueue(operation)
+    const kind = command.body === null ? 'closed' : 'appended'
+    return { kind, tail, closed, producer: producer && { epoch: producer.epoch, seq: producer.seq } }
+  }
+
+  /** Creates a stream or a fork, or finds that it is there already. Refuses as PROTOCOL.md §5.1 and §4.2 say. */
+  async create(command: CreateCommand): Promise<CreateResult> {
+    const before = this.#registry.find(command.path)
+    const existing = this.#alive(command.path)
+    if (existing !== null) return this.#sameStream(existing, command)
+    const source = command.fork === null ? null : this.#source(command.fork)
+    const contentType = contentTypeOf(command, source)
+    const start = command.fork && source ? forkStart(source, command.fork, this.#pages, this.incarnation) : 0
+    const bytes = this.#initialBytes(command, contentType)
+    const shard = this.#registry.shardOfPath(command.path)
+    shard.admit(bytes.byteLength)
+    this.#assertRoom(0, bytes.byteLength)
+    if (before !== null && before.removal === 'none') this.#expire(before)
+    const made = { id: this.#registry.newId(command.path), contentType, start, source, nowMs: this.#clock.now() }
+    const created = createdStream(command, made)
+    const row = { ...created, tail: start, hidden: false, touchedAtMs: made.nowMs, seq: null, closedBy: null }
+    const stream = new StreamState(row, false)
+    const operation = createOperation(this.#registry, stream, created, bytes, before)
+    this.#count(bytes.byteLength)
+    const result = { created: true, contentType, tail: stream.tail, closed: command.closed }
+    await shard.enqueue(operation)
+    return result
+  }
+
+  /** Deletes a stream; while forks need its bytes it is only hidden. Refuses: stream_not_found, gone. */
+  async remove(path: string): Promise<void> {
+    const stream = this.writable(path)
+    await this.#removeStream(stream)
+  }
+
+  /** Removes a stream that nobody was shown. */
+  async discard(id: number): Promise<void> {
+    const stream = this.#registry.byId(id)
+    if (stream !== null && stream.removal === 'none') await this.#removeStream(stream)
+  }
+
+  /** Ends a stream whose time is over. Does nothing when it is not. */
+  async expireIfDue(stream: StreamState): Promise<void> {
+    if (stream.removal !== 'none') return
+    const now = this.#clock.now()
+    if (stream.expired(now)) await this.#removeStream(stream)
+    else if (stream.deadlineMs !== null) this.touch(stream, now)
+  }
+
+  /** Renews a sliding window; what is stored of it lags by a tenth of the window at the most. (PROTOCOL.md §5.1) */
+  touch(stream: StreamState, nowMs: number): void {
+    if (stream.ttlSecs === null || nowMs <= stream.touchedAtMs) return
+    stream.touchedAtMs = nowMs
+    if (nowMs - stream.storedTouchMs <= stream.ttlSecs * 100) return
+    stream.storedTouchMs = nowMs
+    this.#registry.shardOfId(stream.id).enqueue(touchOperation(stream, nowMs)).catch(() => {})
+  }
+
+  /** Stores keys and values of other features beside the streams, all or none. null removes. */
+  async saveMeta(changes: readonly { readonly key: string; readonly value: string | null }[]): Promise<void> {
+    const [shard] = this.#registry.shards
+    await shard?.enqueue(metaOperation(changes))
+  }
+
+  #alive(path: string): StreamState | null {
+    const stream = this.#registry.find(path)
+    if (stream === null || stream.removal === 'purged') return null
+    return stream.removal === 'none' && stream.expired(this.#clock.now()) ? null : stream
+  }
+
+  /** An answer that rests on something not yet durable waits until it is. */
+  async #settled(stream: StreamState): Promise<void> {
+    if (stream.pending > 0) await this.#registry.shardOfId(stream.id).settled()
+  }
+
+  async #sameStream(existing: StreamState, command: CreateCommand): Promise<CreateResult> {
+    const source = existing.fork === null ? null : this.#registry.byId(existing.fork.parentId)
+    const { contentType, tail, closed } = existing
+    try {
+      assertSameStream(existing, command, source)
+    } catch (refusal) {
+      await this.#settled(existing)
+      throw refusal
+    }
+    await this.#settled(existing)
+    return { created: false, contentType, tail, closed }
+  }
+
+  #source(fork: ForkCommand): StreamState {
+    const source = this.#registry.find(fork.from)
+    if (source === null || !source.exists || source.removal === 'purged') return fail('fork_source_not_found', {})
+    if (source.removal === 'hidden') fail('fork_source_deleted', {})
+    if (source.expired(this.#clock.now())) fail('fork_source_not_found', {})
+    return source
+  }
+
+  #initialBytes(command: CreateCommand, contentType: string): Uint8Array {
+    if (command.body.byteLength === 0 || mediaTypeOf(contentType) !== 'application/json') return command.body
+    const framed = frameJson(command.body, 'allowed')
+    if (framed.kind === 'refused') throw framed.refusal
+    return framed.bytes
+  }
+
+  #progress(stream: StreamState, producer: ProducerClaim): ProducerProgress | null {
+    const known = stream.producers.get(producer.id)
+    if (known !== undefined) return known
+    const stored = this.#registry.shardOfId(stream.id).store.producer(stream.id, producer.id)
+    if (stored !== null) stream.producers.set(producer.id, stored)
+    return stored
+  }
+
+  #assertRoom(ownBytes: number, bytes: number): void {
+    const { streamBytesMax, memoryBytesMax } = this.#limits
+    if (streamBytesMax > 0 && bytes > 0 && ownBytes + bytes > streamBytesMax) {
+      fail('stream_too_large', { detail: `a stream holds ${streamBytesMax} bytes at the most` })
+    }
+    if (memoryBytesMax > 0 && bytes > 0 && this.memoryBytes + bytes > memoryBytesMax) {
+      fail('insufficient_storage', { detail: `all streams hold ${memoryBytesMax} bytes at the most` })
+    }
+  }
+
+  #count(bytes: number): void {
+    if (this.#limits.memoryBytesMax > 0) this.memoryBytes += bytes
+  }
+
+  /** Makes room for a new stream of the same name. Refuses while forks need the old one: path_blocked. */
+  #expire(stream: StreamState): void {
+    if (this.#registry.forksOf(stream.id) > 0) {
+      this.#removeStream(stream).catch(() => {})
+      fail('path_blocked', {})
+    }
+    this.#removeStream(stream).catch(() => {}) // the creation that follows is in the same group and says why
+  }
+
+  async #removeStream(stream: StreamState): Promise<void> {
+    const shard = this.#registry.shardOfId(stream.id)
+    if (this.#registry.forksOf(stream.id) > 0) return shard.enqueue(hideOperation(stream))
+    await shard.enqueue(purgeOperation(stream, () => this.#purged(stream)))
+  }
+
+  /** After the commit of a purge: frees memory, and the source that was only kept for this fork. */
+  #purged(stream: StreamState): void {
+    this.#pages.forget(stream.id)
+    this.#count(-stream.ownBytes)
+    if (!this.#registry.shardOfId(stream.id).applies) this.#registry.forget(stream)
+    if (stream.fork === null) return
+    this.#registry.countFork(stream.fork.parentId, -1)
+    const parent = this.#registry.byId(stream.fork.parentId)
+    if (parent?.removal === 'hidden' && this.#registry.forksOf(parent.id) === 0) {
+      // Only now that the fork is durably gone; a crash in between is mended by the sweeper at the next start.
+      this.#removeStream(parent).catch(() => {})
+    }
+  }
+}

@@ -1,0 +1,71 @@
+/** Walks and describes streams for operators and for subscriptions: what is in the tables and what is not there yet. */
+import type { Registry } from './registry.ts'
+import type { Shard } from './shard.ts'
+import type { StreamRow } from './store/store.ts'
+import { StreamState } from './stream.ts'
+
+/** Rows fetched from a table at once. */
+const pageRows = 1000
+/** Names that begin so are not streams of users: imports under way. A real name has no control characters. */
+export const hiddenPrefix = '\u0001'
+
+/** Visible streams whose path starts with `prefix` and is greater than `after`, in byte order of the path. */
+export function* listStreams(registry: Registry, prefix: string, after: string): Iterable<StreamState> {
+  const fresh = residentOnly(registry, prefix, after)
+  let next = 0
+  for (const stored of storedStreams(registry, prefix, after)) {
+    for (let each = fresh[next]; each !== undefined && compare(each.path, stored.path) < 0; each = fresh[next]) {
+      yield each
+      next++
+    }
+    if (visible(stored)) yield stored
+  }
+  yield* fresh.slice(next)
+}
+
+/** What readers may see of a stream. */
+export function visible(stream: StreamState): boolean {
+  return stream.exists && stream.committedRemoval === 'none' && !stream.path.startsWith(hiddenPrefix)
+}
+
+/** Streams that no table knows yet. */
+function residentOnly(registry: Registry, prefix: string, after: string): StreamState[] {
+  return [...registry.resident]
+    .filter(stream => visible(stream) && stream.path.startsWith(prefix) && compare(stream.path, after) > 0)
+    .filter(stream => registry.shardOfId(stream.id).store.streamById(stream.id) === null)
+    .sort((a, b) => compare(a.path, b.path))
+}
+
+function* storedStreams(registry: Registry, prefix: string, after: string): Iterable<StreamState> {
+  const walks = registry.shards.map(shard => rowsOf(shard, prefix, after)[Symbol.iterator]())
+  const heads = walks.map(walk => walk.next())
+  for (;;) {
+    let first = -1
+    heads.forEach((head, i) => {
+      const best = heads[first]
+      if (!head.done && (best === undefined || best.done || compare(head.value.path, best.value.path) < 0)) first = i
+    })
+    const head = heads[first]
+    const walk = walks[first]
+    if (head === undefined || walk === undefined || head.done) return
+    // A state that is in memory knows more than its row; others are looked at without being kept.
+    yield registry.known(head.value.id) ?? new StreamState(head.value, true)
+    heads[first] = walk.next()
+  }
+}
+
+function* rowsOf(shard: Shard, prefix: string, after: string): Iterable<StreamRow> {
+  let last = after
+  for (;;) {
+    const rows = shard.store.list(prefix, last, pageRows)
+    yield* rows
+    const end = rows[rows.length - 1]
+    if (end === undefined || rows.length < pageRows) return
+    last = end.path
+  }
+}
+
+/** Byte order of the UTF-8 forms, as SQLite sorts. */
+function compare(a: string, b: string): number {
+  return a === b ? 0 : Buffer.compare(Buffer.from(a), Buffer.from(b))
+}

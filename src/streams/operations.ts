@@ -1,0 +1,159 @@
+/** The operations that a shard commits: what is decided at once, what becomes visible after the commit, how it is undone. */
+import type { AppendCommand } from './commands.ts'
+import type { Registry } from './registry.ts'
+import type { Operation } from './shard.ts'
+import type { CreatedStream, LogRecord } from './store/group.ts'
+import type { ProducerState } from './store/store.ts'
+import type { StreamState } from './stream.ts'
+
+/** Decides an append of `bytes` (none for a bare close). */
+export function appendOperation(stream: StreamState, command: AppendCommand, bytes: Uint8Array, nowMs: number): Operation {
+  const { tail: start, closed, closedBy, seq } = stream
+  const { producer } = command
+  const progress = producer && stream.producers.get(producer.id)
+  const end = start + bytes.byteLength
+  const closes = command.closes || closed
+  stream.tail = end
+  stream.closed = closes
+  if (command.closes) stream.closedBy = producer
+  if (command.seq !== null) stream.seq = command.seq
+  if (producer) stream.producers.set(producer.id, producer)
+  stream.touchedAtMs = stream.storedTouchMs = Math.max(nowMs, stream.touchedAtMs)
+  return {
+    stream,
+    records: [{ kind: 'append', id: stream.id, start, bytes, atMs: nowMs, closes: command.closes, seq: command.seq, producer }],
+    block: bytes.byteLength === 0 ? null : { start, end, bytes, ends: null },
+    commit() {
+      stream.committedTail = end
+      stream.committedClosed = closes
+    },
+    undo() {
+      stream.tail = start
+      stream.closed = closed
+      stream.closedBy = closedBy
+      stream.seq = seq
+      if (producer && progress) stream.producers.set(producer.id, progress)
+      else if (producer) stream.producers.delete(producer.id)
+    },
+  }
+}
+
+/** Decides a creation with its initial bytes; `before` had the name. */
+export function createOperation(
+  registry: Registry,
+  stream: StreamState,
+  created: CreatedStream,
+  bytes: Uint8Array,
+  before: StreamState | null,
+): Operation {
+  const { start, id } = stream
+  const end = start + bytes.byteLength
+  const { fork } = stream
+  stream.tail = end
+  stream.committedTail = start
+  registry.add(stream)
+  if (fork) registry.countFork(fork.parentId, 1)
+  const append = { kind: 'append', id, start, bytes, atMs: created.createdAtMs, closes: false, seq: null, producer: null } as const
+  return {
+    stream,
+    records: bytes.byteLength === 0 ? [{ kind: 'create', stream: created }] : [{ kind: 'create', stream: created }, append],
+    block: bytes.byteLength === 0 ? null : { start, end, bytes, ends: null },
+    commit() {
+      stream.exists = true
+      stream.committedTail = end
+    },
+    undo() {
+      registry.remove(stream, before)
+      stream.removal = 'purged'
+      if (fork) registry.countFork(fork.parentId, -1)
+    },
+  }
+}
+
+/** Decides a deletion that keeps the bytes for forks. (PROTOCOL.md §4.2: soft-deleted) */
+export function hideOperation(stream: StreamState): Operation {
+  stream.removal = 'hidden'
+  return {
+    stream,
+    records: [{ kind: 'hide', id: stream.id }],
+    block: null,
+    commit() {
+      stream.committedRemoval = 'hidden'
+    },
+    undo() {
+      stream.removal = 'none'
+    },
+  }
+}
+
+/** Decides a deletion for good. `purged` runs after the commit. */
+export function purgeOperation(stream: StreamState, purged: () => void): Operation {
+  const { removal } = stream
+  stream.removal = 'purged'
+  return {
+    stream,
+    records: [{ kind: 'purge', id: stream.id }],
+    block: null,
+    commit() {
+      stream.committedRemoval = 'purged'
+      purged()
+    },
+    undo() {
+      stream.removal = removal
+    },
+  }
+}
+
+export function touchOperation(stream: StreamState, atMs: number): Operation {
+  return { stream, records: [{ kind: 'touch', id: stream.id, atMs }], block: null, commit() {}, undo() {} }
+}
+
+/** Appends one stored record to a stream that is being built out of sight. */
+export function stageAppendOperation(stream: StreamState, bytes: Uint8Array, nowMs: number): Operation {
+  const command = { path: stream.path, mediaType: stream.mediaType, body: null, closes: false, seq: null, producer: null }
+  return appendOperation(stream, command, bytes, nowMs)
+}
+
+/** Gives a stream that was built out of sight its name and the rest of its state; `before` had the name. */
+export function installOperation(
+  registry: Registry,
+  stream: StreamState,
+  facts: { path: string; closed: boolean; seq: string | null; producers: readonly ProducerState[] },
+  nowMs: number,
+  before: StreamState | null,
+): Operation {
+  const hidden = stream.path
+  const { id, tail } = stream
+  const state = { kind: 'append', id, start: tail, bytes: new Uint8Array(0), atMs: nowMs } as const
+  const records: LogRecord[] = [
+    { kind: 'rename', id, path: facts.path },
+    ...facts.producers.map(producer => ({ ...state, closes: false, seq: null, producer })),
+    { ...state, closes: facts.closed, seq: facts.seq, producer: null },
+  ]
+  registry.rename(stream, facts.path)
+  stream.closed = facts.closed
+  stream.seq = facts.seq
+  stream.touchedAtMs = nowMs
+  for (const producer of facts.producers) stream.producers.set(producer.id, producer)
+  return {
+    stream,
+    records,
+    block: null,
+    commit() {
+      stream.committedClosed = facts.closed
+      stream.announced = false // followers meet it under its name now
+    },
+    undo() {
+      registry.rename(stream, hidden)
+      if (before !== null) registry.add(before)
+      stream.closed = false
+      stream.seq = null
+      stream.producers.clear()
+    },
+  }
+}
+
+export function metaOperation(changes: readonly { readonly key: string; readonly value: string | null }[]): Operation {
+  const records = changes.map(({ key, value }) => ({ kind: 'meta', key, value }) as const)
+  return { stream: null, records, block: null, commit() {}, undo() {} }
+}

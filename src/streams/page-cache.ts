@@ -1,0 +1,57 @@
+/** Recently read pages, ready to send. Bounded in bytes; pages never change, only the last one of a stream grows. */
+
+export interface CachedPage {
+  readonly body: Uint8Array
+  readonly end: number
+  /** What the page holds never changes. */
+  readonly full: boolean
+}
+
+/** Pages smaller than this are cheaper to read again than to keep. */
+const pageBytesMin = 16 * 1024
+
+export class PageCache {
+  readonly #bytesMax: number
+  readonly #streams = new Map<number, Map<number, CachedPage>>()
+  /** Stream and start of every page, oldest first. */
+  readonly #order = new Map<string, { streamId: number; from: number }>()
+  #bytes = 0
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax
+  }
+
+  get(streamId: number, from: number, tail: number): CachedPage | null {
+    const page = this.#streams.get(streamId)?.get(from)
+    return page !== undefined && (page.full || page.end === tail) ? page : null
+  }
+
+  put(streamId: number, from: number, page: CachedPage): void {
+    const size = page.body.byteLength
+    if (size < pageBytesMin || size > this.#bytesMax / 4) return
+    this.#remove(streamId, from)
+    let pages = this.#streams.get(streamId)
+    if (pages === undefined) this.#streams.set(streamId, (pages = new Map()))
+    pages.set(from, page)
+    this.#order.set(`${streamId}:${from}`, { streamId, from })
+    this.#bytes += size
+    for (const oldest of this.#order.values()) {
+      if (this.#bytes <= this.#bytesMax) return
+      this.#remove(oldest.streamId, oldest.from)
+    }
+  }
+
+  forget(streamId: number): void {
+    for (const from of this.#streams.get(streamId)?.keys() ?? []) this.#remove(streamId, from)
+  }
+
+  #remove(streamId: number, from: number): void {
+    const pages = this.#streams.get(streamId)
+    const page = pages?.get(from)
+    if (pages === undefined || page === undefined) return
+    pages.delete(from)
+    if (pages.size === 0) this.#streams.delete(streamId)
+    this.#order.delete(`${streamId}:${from}`)
+    this.#bytes -= page.body.byteLength
+  }
+}

@@ -1,0 +1,183 @@
+/** One live reader over SSE: follows a stream from a position, never holds more than a bounded amount, ends resumable. */
+import type { Page } from './commands.ts'
+import type { Pages } from './pages.ts'
+import { controlBytes, dataFrame, endsInsideCharacter, keepAliveFrame, pageFrame, sseEncoding, type SseEncoding } from './protocol/sse.ts'
+import type { StreamState, TailEvent, TailListener } from './stream.ts'
+
+/** Bytes of stored data in one event, at about. */
+export const eventBytesMax = 256 * 1024
+/** Bytes that may wait for a slow reader, at about; one event may come on top. */
+export const bufferBytesMax = 64 * 1024
+
+export interface SseStart {
+  readonly stream: StreamState
+  readonly pages: Pages
+  readonly incarnation: number
+  readonly from: number
+  readonly cursor: number
+  /** When the connection ends, ms since the epoch: for cycling, or with the credential. */
+  readonly endAtMs: number
+  readonly nowMs: number
+  readonly ended: (reader: SseReader) => void
+}
+
+export class SseReader implements TailListener {
+  readonly #start: SseStart
+  readonly #encoding: SseEncoding
+  #controller: ReadableStreamDefaultController<Uint8Array> | null = null
+  #at: number
+  /** The reader knows where it is and whether that is the tail. */
+  #told = false
+  /** Whether anything went out since the last tick, and when that was, as far as ticks know. */
+  #sent = false
+  #activeMs: number
+  #blockedSinceMs: number | null = null
+  readonly body: ReadableStream<Uint8Array>
+
+  constructor(start: SseStart) {
+    this.#start = start
+    this.#at = start.from
+    this.#activeMs = start.nowMs
+    this.#encoding = sseEncoding(start.stream.mediaType)
+    start.stream.listeners.add(this) // before the first read: what comes in between is not missed
+    this.body = new ReadableStream<Uint8Array>(
+      {
+        start: controller => void (this.#controller = controller),
+        pull: () => this.#pump(),
+        cancel: () => this.#end(),
+      },
+      { highWaterMark: bufferBytesMax, size: (chunk?: Uint8Array) => chunk?.byteLength ?? 0 },
+    )
+  }
+
+  get stream(): StreamState {
+    return this.#start.stream
+  }
+
+  get endAtMs(): number {
+    return this.#start.endAtMs
+  }
+
+  onTail(event: TailEvent): void {
+    if (event.removed) return this.close()
+    if (this.#told && this.#at === event.start && this.#roomy && this.#sendShared(event)) return
+    this.#pump()
+  }
+
+  /** Called about twice a second: keeps the connection alive, or gives a reader up that takes nothing. */
+  tick(nowMs: number, limits: { keepAliveMs: number; stalledMsMax: number }): void {
+    if (nowMs >= this.#start.endAtMs) return this.close()
+    if (this.#roomy) {
+      this.#blockedSinceMs = null
+      if (this.#sent) this.#activeMs = nowMs
+      this.#sent = false
+      if (nowMs - this.#activeMs < limits.keepAliveMs) return
+      this.#activeMs = nowMs
+      this.#controller?.enqueue(keepAliveFrame)
+      return
+    }
+    this.#blockedSinceMs ??= nowMs
+    if (nowMs - this.#blockedSinceMs >= limits.stalledMsMax) this.#abandon()
+  }
+
+  /** Ends the connection between two events; the reader resumes at the last offset it was told. */
+  close(): void {
+    const controller = this.#controller
+    if (controller === null) return
+    this.#end()
+    controller.close()
+  }
+
+  get #roomy(): boolean {
+    return (this.#controller?.desiredSize ?? 0) > 0
+  }
+
+  /** Sends everything up to the tail, as long as the reader takes it. */
+  #pump(): void {
+    while (this.#controller !== null && this.#roomy) {
+      const { stream } = this.#start
+      if (this.#at >= stream.committedTail) {
+        if (stream.committedClosed) return this.#finish()
+        if (!this.#told) this.#tellPosition()
+        return
+      }
+      const page = this.#nextPage()
+      if (page === null) return
+      this.#send(pageFrame(dataFrame(page.body, this.#encoding), this.#control(page)), page)
+    }
+  }
+
+  /** The event of one commit, encoded once for all readers that wait at the same place with the same cursor. */
+  #sendShared(event: TailEvent): boolean {
+    const key = `${this.#start.cursor}`
+    let frame = event.frames.get(key)
+    if (frame === undefined) {
+      const page = event.end > event.start ? this.#nextPage() : null
+      if (page === null || page.end !== event.end) return false
+      let data = event.frames.get('data')
+      if (data === undefined) event.frames.set('data', (data = dataFrame(page.body, this.#encoding)))
+      event.frames.set(key, (frame = pageFrame(data, this.#control(page))))
+    }
+    this.#at = event.end
+    this.#controller?.enqueue(frame)
+    this.#sent = true
+    if (event.closed) this.close()
+    return true
+  }
+
+  #send(frame: Uint8Array, page: Page): void {
+    this.#at = page.end
+    this.#told = true
+    this.#sent = true
+    this.#controller?.enqueue(frame)
+    if (page.closed) this.close()
+  }
+
+  #tellPosition(): void {
+    this.#told = true
+    this.#controller?.enqueue(controlBytes({ ...this.#place(), upToDate: true, closed: false }))
+  }
+
+  #finish(): void {
+    this.#controller?.enqueue(controlBytes({ ...this.#place(), upToDate: true, closed: true }))
+    this.close()
+  }
+
+  #place(): { incarnation: number; at: number; cursor: number } {
+    return { incarnation: this.#start.incarnation, at: this.#at, cursor: this.#start.cursor }
+  }
+
+  #control(page: Page) {
+    return { ...this.#place(), at: page.end, upToDate: page.upToDate, closed: page.closed }
+  }
+
+  /** The next page, cut between characters for texts; null while the only character so far is incomplete. */
+  #nextPage(): Page | null {
+    const { stream, pages } = this.#start
+    let page = pages.page(stream, this.#at, eventBytesMax)
+    if (this.#encoding !== 'text' || stream.json) return page
+    for (let tries = 0; tries < cutTriesMax && !page.closed && endsInsideCharacter(page.body); tries++) {
+      const shorter = pages.page(stream, this.#at, page.end - this.#at - 1)
+      if (shorter.end < page.end) page = shorter
+      else if (page.upToDate) return null
+      else page = pages.page(stream, this.#at, (page.end - this.#at) * 2)
+    }
+    return page
+  }
+
+  #abandon(): void {
+    const controller = this.#controller
+    this.#end()
+    controller?.error(new Error('the reader took nothing for too long'))
+  }
+
+  #end(): void {
+    if (this.#controller === null) return
+    this.#controller = null
+    this.#start.stream.listeners.delete(this)
+    this.#start.ended(this)
+  }
+}
+
+/** Attempts to find a cut between characters before bytes that are no UTF-8 at all are sent as they are. */
+const cutTriesMax = 8

@@ -1,0 +1,175 @@
+/** The writer of one acid shard: one group is one row of `log` and one synced commit; applying rides along. Runs in its own thread. */
+import type { Database } from 'bun:sqlite'
+import { openWriter } from '../../storage/database.ts'
+import { WalGauge } from '../../storage/wal.ts'
+import { Applier } from './applier.ts'
+import { groupHeaderBytes, groupIntact, groupNumber } from './group.ts'
+import type { FromWriter, WriterSettings } from './messages.ts'
+import { prepareSchema } from './schema.ts'
+import { isFull } from './sqlite-errors.ts'
+import { OperatorError } from '../../lib/errors.ts'
+import type { Clock } from '../../lib/clock.ts'
+
+/** A round of applying begins when this much waits, or when the shard was quiet for `quietMs`. */
+const roundBytesMin = 1024 * 1024
+const quietMs = 50
+/** Time that applying may add to one commit, in ms: normally, with a backlog, and without any mercy. */
+const slices = [
+  { backlogBytes: 4 * 1024 * 1024, ms: 1 },
+  { backlogBytes: 16 * 1024 * 1024, ms: 4 },
+  { backlogBytes: Infinity, ms: 50 },
+] as const
+const pageBytes = 4096
+const cacheBytes = 8 * 1024 * 1024
+
+export class AcidWriter {
+  readonly #db: Database
+  readonly #applier: Applier
+  readonly #wal: WalGauge
+  readonly #clock: Clock
+  readonly #say: (message: FromWriter) => void
+  #cancelQuiet: (() => void) | null = null
+  #sweeping = true
+
+  constructor(settings: WriterSettings, clock: Clock, say: (message: FromWriter) => void) {
+    this.#clock = clock
+    this.#say = say
+    this.#db = openWriter(settings.file, { pageBytes, cacheBytes })
+    prepareSchema(this.#db, settings.file)
+    this.#applier = new Applier(this.#db, { put: (_id, _first, _start, bytes) => bytes, get: (_id, _first, row) => row.data ?? new Uint8Array(0), drop() {} })
+    this.#wal = new WalGauge(this.#db, settings.file, () => say({ kind: 'walGrown' }))
+    const lastGroup = this.#recover(settings.file)
+    say({ kind: 'ready', lastId: this.#applier.lastId, lastGroup, segment: 0 })
+    this.#quietLater()
+  }
+
+  /** Stores `group`; says committed after the sync, or full when there was no room and nothing was stored. */
+  commit(number: number, group: Uint8Array): void {
+    try {
+      this.#db.run('BEGIN IMMEDIATE')
+      this.#db.query('INSERT INTO log VALUES (?, ?)').run(number, group)
+      const applied = this.#applier.busy(roundBytesMin) ? this.#applySlice() : null
+      this.#db.run('COMMIT')
+      this.#applier.add(number, group)
+      this.#say({ kind: 'committed', number })
+      if (applied !== null) this.#sayApplied(applied)
+    } catch (error) {
+      this.#rollback()
+      if (!isFull(error)) throw error
+      this.#say({ kind: 'full', number, message: String(error) })
+    }
+    this.#wal.afterCommit()
+    this.#quietLater()
+  }
+
+  /** Applies everything. */
+  drain(): void {
+    while (!this.#applier.idle) this.#applyAlone(Infinity)
+    this.#say({ kind: 'drained' })
+  }
+
+  /** Starts the WAL anew after the checkpointer has copied it. */
+  restartWal(): void {
+    this.#wal.restart()
+  }
+
+  close(): void {
+    this.#cancelQuiet?.()
+    while (!this.#applier.idle) this.#applyAlone(Infinity)
+    this.#db.run('PRAGMA wal_checkpoint(TRUNCATE)')
+    this.#db.close()
+    this.#say({ kind: 'closed' })
+  }
+
+  /** Applies what a crash left in the log, so that everything committed can be read before the shard is ready. */
+  #recover(file: string): number {
+    for (const { number, group } of this.#logRows()) {
+      if (!groupIntact(group) || groupNumber(group) !== number) {
+        throw new OperatorError(
+          `${file}: group ${number} of the log is damaged (${group.byteLength - groupHeaderBytes} bytes)`,
+          'run `headwater check`, then restore this file from a backup',
+          74,
+        )
+      }
+      this.#applier.add(number, group)
+    }
+    while (!this.#applier.idle) this.#applyAlone(Infinity)
+    const last = this.#db.query<{ value: string }, []>(`SELECT value FROM meta WHERE key = 'shard/last_group'`).get()
+    return Number(last?.value ?? 0)
+  }
+
+  #logRows(): { number: number; group: Uint8Array }[] {
+    return this.#db.query<{ number: number; group: Uint8Array }, []>('SELECT number, data AS "group" FROM log ORDER BY number').all()
+  }
+
+  #applySlice(): number | null {
+    const backlog = this.#applier.backlogBytes
+    const slice = slices.find(each => backlog <= each.backlogBytes)
+    return this.#applyUntil(slice?.ms ?? 1)
+  }
+
+  #applyUntil(budgetMs: number): number | null {
+    const end = this.#clock.monotonic() + budgetMs
+    const last = this.#applier.step(() => this.#clock.monotonic() >= end)
+    if (last !== null) this.#db.query('DELETE FROM log WHERE number <= ?').run(last)
+    return last
+  }
+
+  /** Some applying in a transaction of its own; false when there was no room for it. */
+  #applyAlone(budgetMs: number): boolean {
+    try {
+      this.#db.run('BEGIN IMMEDIATE')
+      const applied = this.#applyUntil(budgetMs)
+      this.#db.run('COMMIT')
+      if (applied !== null) this.#sayApplied(applied)
+      this.#wal.afterCommit()
+      return true
+    } catch (error) {
+      this.#rollback()
+      if (!isFull(error)) throw error
+      return false
+    }
+  }
+
+  #sayApplied(number: number): void {
+    this.#applier.finishRound()
+    this.#sweeping = true
+    this.#say({ kind: 'applied', number })
+  }
+
+  #rollback(): void {
+    if (this.#db.inTransaction) this.#db.run('ROLLBACK')
+    this.#applier.restartRound(this.#logRows())
+  }
+
+  #quietLater(): void {
+    this.#cancelQuiet?.()
+    this.#cancelQuiet = this.#clock.after(quietMs, () => this.#whenQuiet())
+  }
+
+  /** Nobody appended for a while: apply and tidy up in slices, so that a new commit never waits long. */
+  #whenQuiet(): void {
+    this.#cancelQuiet = null
+    if (!this.#applier.idle) {
+      const room = this.#applyAlone(4)
+      this.#cancelQuiet = this.#clock.after(room ? 0 : 1000, () => this.#whenQuiet())
+    } else if (this.#sweeping) {
+      this.#sweep()
+      this.#cancelQuiet = this.#clock.after(this.#sweeping ? 0 : quietMs, () => this.#whenQuiet())
+    }
+  }
+
+  #sweep(): void {
+    const end = this.#clock.monotonic() + 4
+    this.#db.run('BEGIN IMMEDIATE')
+    try {
+      this.#sweeping = !this.#applier.sweepDropped(() => this.#clock.monotonic() >= end)
+      this.#db.run('COMMIT')
+    } catch (error) {
+      if (this.#db.inTransaction) this.#db.run('ROLLBACK')
+      if (!isFull(error)) throw error
+      this.#sweeping = false
+    }
+    this.#wal.afterCommit()
+  }
+}

@@ -1,0 +1,135 @@
+/** The store of the file modes: a commit log written here, stream files and an index kept by a thread, read here. */
+import { join } from 'node:path'
+import { assert } from '../../lib/assert.ts'
+import type { Block } from './block.ts'
+import type { Checkpointer } from './checkpointer.ts'
+import { CommitLog } from './commit-log.ts'
+import { firstSegmentBytes, segmentBytes } from './log-segments.ts'
+import type { FromWriter, WriterSettings } from './messages.ts'
+import { ShardReader } from './shard-reader.ts'
+import { StoreFull, type ProducerState, type ShardStore, type StreamRow } from './store.ts'
+import { StreamFiles } from './stream-files.ts'
+import { WriterThread, type Fence, type WriterReady } from './writer-thread.ts'
+
+export class FileShard implements ShardStore {
+  readonly #thread: WriterThread
+  readonly #reader: ShardReader
+  readonly #files: StreamFiles
+  readonly #log: CommitLog
+  readonly #fence: Fence
+  readonly lastId: number
+  readonly lastGroup: number
+  onApplied: (group: number) => void = () => {}
+  /** The thread found no room to apply: nothing more is taken until it does. */
+  #full = false
+  #preparing: { segment: number; resolve: () => void; reject: (error: Error) => void } | null = null
+
+  private constructor(settings: WriterSettings, directory: string, thread: WriterThread, ready: WriterReady, checkpointer: Checkpointer, fence: Fence) {
+    this.#thread = thread
+    this.#fence = fence
+    const files = (this.#files = new StreamFiles(directory, 'read'))
+    this.#reader = new ShardReader(settings.file, (streamId, row) => files.read(streamId, row.start, row.end - row.start))
+    this.lastId = ready.lastId
+    this.lastGroup = ready.lastGroup
+    this.#log = new CommitLog({
+      directory: join(directory, 'log'),
+      segment: ready.segment,
+      segmentBytes: firstSegmentBytes,
+      nextSegmentBytes: segmentBytes,
+      synced: settings.synced,
+      prepare: segment => this.#prepare(segment),
+    })
+    thread.onMessage = message => this.#take(message, settings.file, checkpointer)
+  }
+
+  static async open(settings: WriterSettings, worker: Worker, checkpointer: Checkpointer, fence: Fence): Promise<FileShard> {
+    assert(settings.directory !== null, 'a file store has a directory')
+    const [thread, ready] = await WriterThread.open(worker, settings, fence)
+    return new FileShard(settings, settings.directory, thread, ready, checkpointer, fence)
+  }
+
+  async commit(number: number, group: Uint8Array<ArrayBuffer>): Promise<void> {
+    if (this.#full) throw new StoreFull('no room to apply the log')
+    try {
+      await this.#log.append(group)
+    } catch (error) {
+      if (error instanceof StoreFull) throw error
+      this.#fence(`writing the commit log failed: ${String(error)}`)
+      throw error
+    }
+    this.#thread.post({ kind: 'apply', number, group, segment: this.#log.segment }, [group.buffer])
+  }
+
+  drain(): Promise<void> {
+    return this.#thread.drain()
+  }
+
+  async close(): Promise<void> {
+    this.#reader.close()
+    this.#files.close()
+    this.#log.close()
+    await this.#thread.close()
+  }
+
+  streamByPath(path: string): StreamRow | null {
+    return this.#reader.streamByPath(path)
+  }
+
+  streamById(id: number): StreamRow | null {
+    return this.#reader.streamById(id)
+  }
+
+  producer(streamId: number, producerId: string): ProducerState | null {
+    return this.#reader.producer(streamId, producerId)
+  }
+
+  producers(streamId: number): readonly ProducerState[] {
+    return this.#reader.producers(streamId)
+  }
+
+  blockAt(streamId: number, position: number): Block | null {
+    return this.#reader.blockAt(streamId, position)
+  }
+
+  list(prefix: string, after: string, limit: number): readonly StreamRow[] {
+    return this.#reader.list(prefix, after, limit)
+  }
+
+  expired(nowMs: number, limit: number): readonly number[] {
+    return this.#reader.expired(nowMs, limit)
+  }
+
+  forkCounts(): readonly (readonly [number, number])[] {
+    return this.#reader.forkCounts()
+  }
+
+  meta(prefix: string): readonly { readonly key: string; readonly value: string }[] {
+    return this.#reader.meta(prefix)
+  }
+
+  #prepare(segment: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#preparing = { segment, resolve, reject }
+      this.#thread.post({ kind: 'segment', segment })
+    })
+  }
+
+  #take(message: FromWriter, file: string, checkpointer: Checkpointer): void {
+    switch (message.kind) {
+      case 'applied':
+        this.#full = false
+        return this.onApplied(message.number)
+      case 'full':
+        this.#full = true
+        return
+      case 'prepared':
+        return this.#preparing?.resolve()
+      case 'prepareFailed':
+        return this.#preparing?.reject(new StoreFull(message.message))
+      case 'walGrown':
+        return checkpointer.request(file, () => this.#thread.post({ kind: 'checkpoint' }))
+      default:
+        return
+    }
+  }
+}

@@ -1,0 +1,28 @@
+/** Thread entry point of the writer of the file modes. Only passes messages; the work is file-writer.ts. */
+import { assert } from '../../lib/assert.ts'
+import { systemClock } from '../../lib/clock.ts'
+import { FileWriter } from './file-writer.ts'
+import { answer, serveWriter } from './worker-port.ts'
+
+let writer: FileWriter | null = null
+
+serveWriter(message => {
+  switch (message.kind) {
+    case 'open':
+      assert(message.settings.directory !== null, 'a file store has a directory')
+      writer = new FileWriter(message.settings, message.settings.directory, systemClock, answer)
+      return
+    case 'apply':
+      return writer?.add(message.number, message.group, message.segment)
+    case 'segment':
+      return writer?.prepare(message.segment)
+    case 'drain':
+      return writer?.drain()
+    case 'checkpoint':
+      return writer?.restartWal()
+    case 'close':
+      return writer?.close()
+    default:
+      throw new Error(`a file writer takes no ${message.kind}`)
+  }
+})

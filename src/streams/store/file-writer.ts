@@ -1,0 +1,215 @@
+/** The writer of the file modes: brings committed groups from the log into stream files and their index. Runs in its own thread. */
+import type { Database } from 'bun:sqlite'
+import type { Clock } from '../../lib/clock.ts'
+import { openWriter } from '../../storage/database.ts'
+import { WalGauge } from '../../storage/wal.ts'
+import { Applier } from './applier.ts'
+import { decodeGroup, groupNumber } from './group.ts'
+import { firstSegmentBytes, LogSegments, segmentBytes } from './log-segments.ts'
+import type { FromWriter, WriterSettings } from './messages.ts'
+import { prepareSchema } from './schema.ts'
+import { isFull } from './sqlite-errors.ts'
+import { StreamFiles } from './stream-files.ts'
+
+/** Applying begins when this much waits, or this long after the first group that waits. */
+const roundBytesMin = 2 * 1024 * 1024
+const quietMs = 50
+const retryMs = 1000
+const pageBytes = 4096
+const cacheBytes = 8 * 1024 * 1024
+/** Full segments that wait for their stream files to be synced: the later, the more the system has written by itself. */
+const unsyncedSegmentsMax = 2
+
+interface UsedSegment {
+  readonly number: number
+  readonly bytes: number
+  lastGroup: number
+}
+
+export class FileWriter {
+  readonly #db: Database
+  readonly #applier: Applier
+  readonly #files: StreamFiles
+  readonly #segments: LogSegments
+  readonly #wal: WalGauge
+  readonly #clock: Clock
+  readonly #synced: boolean
+  readonly #say: (message: FromWriter) => void
+  /** Groups that are not applied yet, for a repeat after a full disk. */
+  #waiting: { number: number; group: Uint8Array }[] = []
+  /** Segments of the log in use, the one being written last. */
+  readonly #used: UsedSegment[] = []
+  #cancelTimer: (() => void) | null = null
+  #applied = 0
+
+  constructor(settings: WriterSettings, directory: string, clock: Clock, say: (message: FromWriter) => void) {
+    this.#clock = clock
+    this.#say = say
+    this.#synced = settings.synced
+    this.#db = openWriter(settings.file, { pageBytes, cacheBytes })
+    prepareSchema(this.#db, settings.file)
+    const files = (this.#files = new StreamFiles(directory, 'write'))
+    this.#applier = new Applier(this.#db, {
+      put(streamId, _first, start, bytes) {
+        files.write(streamId, start, bytes)
+        return null
+      },
+      get: (streamId, _first, row) => files.read(streamId, row.start, row.end - row.start),
+      drop: streamId => files.remove(streamId),
+    })
+    this.#wal = new WalGauge(this.#db, settings.file, () => say({ kind: 'walGrown' }))
+    this.#segments = new LogSegments(directory)
+    const lastGroup = this.#recover()
+    const segment = (this.#segments.numbers().at(-1) ?? 0) + 1
+    this.#restartLog(segment)
+    say({ kind: 'ready', lastId: this.#applier.lastId, lastGroup, segment })
+  }
+
+  /** Takes over a group that is in log segment `segment`. */
+  add(number: number, group: Uint8Array, segment: number): void {
+    this.#waiting.push({ number, group })
+    this.#applier.add(number, group)
+    const used = this.#used.find(each => each.number === segment)
+    if (used) used.lastGroup = number
+    if (this.#applier.busy(roundBytesMin)) this.#applySome()
+    else this.#later(quietMs)
+  }
+
+  /** Makes segment `number` ready. */
+  prepare(number: number): void {
+    try {
+      this.#segments.prepare(number, segmentBytes)
+      this.#used.push({ number, bytes: segmentBytes, lastGroup: 0 })
+      this.#say({ kind: 'prepared', segment: number })
+    } catch (error) {
+      if (!isFull(error)) throw error
+      this.#say({ kind: 'prepareFailed', segment: number, full: true, message: String(error) })
+    }
+  }
+
+  drain(): void {
+    this.#applyAll()
+    this.#say({ kind: 'drained' })
+  }
+
+  restartWal(): void {
+    this.#wal.restart()
+  }
+
+  close(): void {
+    this.#cancelTimer?.()
+    this.#applyAll()
+    while (!this.#sweep()) {}
+    if (this.#synced) this.#files.sync()
+    for (const used of this.#used) this.#segments.recycle(used.number, used.bytes)
+    this.#files.close()
+    this.#db.run('PRAGMA wal_checkpoint(TRUNCATE)')
+    this.#db.close()
+    this.#say({ kind: 'closed' })
+  }
+
+  /**
+   * Stream files are not synced when the index is, so every append in the log is written to its file again: what a power
+   * cut took from a file stands there again before anything is read.
+   */
+  #recover(): number {
+    const stored = Number(this.#db.query<{ value: string }, []>(`SELECT value FROM meta WHERE key = 'shard/last_group'`).get()?.value ?? 0)
+    const last = this.#segments.replay(group => {
+      const number = groupNumber(group)
+      if (number > stored) {
+        const copy = group.slice()
+        this.#waiting.push({ number, group: copy })
+        this.#applier.add(number, copy)
+      } else this.#rewrite(group)
+    })
+    this.#applyAll()
+    if (this.#synced) this.#files.sync()
+    return Math.max(stored, last ?? 0)
+  }
+
+  #rewrite(group: Uint8Array): void {
+    const exists = this.#db.query<{ id: number }, [number]>('SELECT id FROM streams WHERE id = ?')
+    decodeGroup(group, record => {
+      if (record.kind === 'append' && record.bytes.byteLength > 0 && exists.get(record.id) !== null) {
+        this.#files.write(record.id, record.start, record.bytes)
+      }
+    })
+  }
+
+  /** Everything of the old log is in place: a new one begins. */
+  #restartLog(segment: number): void {
+    this.#segments.prepare(segment, firstSegmentBytes)
+    for (const number of this.#segments.numbers()) if (number !== segment) this.#segments.recycle(number, 0)
+    this.#used.push({ number: segment, bytes: firstSegmentBytes, lastGroup: 0 })
+  }
+
+  #applyAll(): void {
+    while (!this.#applier.idle) if (!this.#apply(Infinity)) throw new Error('the disk is full: the log is kept and applied at the next start')
+  }
+
+  #applySome(): void {
+    const room = this.#apply(20)
+    if (!room) {
+      this.#say({ kind: 'full', number: -1, message: 'no room to apply the log' })
+      this.#later(retryMs)
+    } else if (!this.#applier.idle || !this.#sweep()) this.#later(0)
+  }
+
+  /** Some applying in one transaction; false when there was no room for it. */
+  #apply(budgetMs: number): boolean {
+    const end = this.#clock.monotonic() + budgetMs
+    try {
+      this.#db.run('BEGIN IMMEDIATE')
+      const applied = this.#applier.step(() => this.#clock.monotonic() >= end)
+      this.#db.run('COMMIT')
+      if (applied !== null) this.#finish(applied)
+      this.#wal.afterCommit()
+      return true
+    } catch (error) {
+      if (this.#db.inTransaction) this.#db.run('ROLLBACK')
+      if (!isFull(error)) throw error
+      this.#applier.restartRound(this.#waiting)
+      return false
+    }
+  }
+
+  #finish(applied: number): void {
+    this.#applier.finishRound()
+    this.#applied = applied
+    this.#waiting = this.#waiting.filter(each => each.number > applied)
+    this.#say({ kind: 'applied', number: applied })
+    this.#recycle()
+  }
+
+  /** Gives segments back whose groups are applied, once their stream files are on the disk. */
+  #recycle(): void {
+    const done = this.#used.slice(0, -1).filter(used => used.lastGroup > 0 && used.lastGroup <= this.#applied)
+    if (done.length < unsyncedSegmentsMax) return
+    if (this.#synced) this.#files.sync()
+    for (const used of done) {
+      this.#segments.recycle(used.number, used.bytes)
+      this.#used.splice(this.#used.indexOf(used), 1)
+    }
+  }
+
+  #sweep(): boolean {
+    const end = this.#clock.monotonic() + 5
+    this.#db.run('BEGIN IMMEDIATE')
+    try {
+      const swept = this.#applier.sweepDropped(() => this.#clock.monotonic() >= end)
+      this.#db.run('COMMIT')
+      return swept
+    } catch (error) {
+      if (this.#db.inTransaction) this.#db.run('ROLLBACK')
+      if (!isFull(error)) throw error
+      return true
+    }
+  }
+
+  #later(delayMs: number): void {
+    this.#cancelTimer ??= this.#clock.after(delayMs, () => {
+      this.#cancelTimer = null
+      this.#applySome()
+    })
+  }
+}

@@ -1,0 +1,55 @@
+/** The file that says how a data directory was made. Written once, whole or not at all. */
+import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { Type, type Static } from 'typebox'
+import { Compile } from 'typebox/compile'
+import { OperatorError } from '../../lib/errors.ts'
+
+const layoutSchema = Type.Object({
+  /** Form of the directory; a later one is refused. */
+  format: Type.Literal(1),
+  family: Type.Union([Type.Literal('acid'), Type.Literal('file')]),
+  shards: Type.Integer({ minimum: 1, maximum: 256 }),
+  /** Grows by one when the store is put back from a backup. */
+  incarnation: Type.Integer({ minimum: 0, maximum: 9_999_999_999_999_999 }),
+})
+export type Layout = Static<typeof layoutSchema>
+
+const layoutCheck = Compile(layoutSchema)
+const name = 'layout.json'
+
+/** null when the directory is new. */
+export function readLayout(directory: string): Layout | null {
+  const path = join(directory, name)
+  let value: unknown
+  try {
+    value = JSON.parse(readFileSync(path, 'utf8'))
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
+    throw new OperatorError(`${path} cannot be read: ${String(error)}`, 'restore it from a backup of the data directory', 74)
+  }
+  if (!layoutCheck.Check(value)) {
+    throw new OperatorError(`${path} is not a layout that this headwater knows`, 'run the headwater version that wrote it', 78)
+  }
+  return value
+}
+
+export function writeLayout(directory: string, layout: Layout): void {
+  const path = join(directory, name)
+  const file = openSync(`${path}.new`, 'w', 0o600)
+  writeSync(file, `${JSON.stringify(layout)}\n`)
+  fsyncSync(file)
+  closeSync(file)
+  renameSync(`${path}.new`, path)
+  syncDirectory(directory)
+}
+
+/** Makes names in `directory` durable. */
+export function syncDirectory(directory: string): void {
+  const handle = openSync(directory, 'r')
+  try {
+    fsyncSync(handle)
+  } finally {
+    closeSync(handle)
+  }
+}

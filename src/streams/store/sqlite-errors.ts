@@ -1,0 +1,8 @@
+/** Tells a full disk from every other failure, for SQLite and for files. */
+import { SQLiteError } from 'bun:sqlite'
+
+/** True when the system refused a write for lack of room; a failed fsync is never taken for that. */
+export function isFull(error: unknown): boolean {
+  if (error instanceof SQLiteError) return error.code === 'SQLITE_FULL' || error.code === 'SQLITE_IOERR_SHMSIZE'
+  return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')
+}
