@@ -23,8 +23,8 @@ export function environmentLayer(env: Environment, readFile: ReadFile, cwd: stri
   const settings = [...optionTable].flatMap(([path, option]) => {
     if (isFileOnly(option)) return []
     const found = envNames(path, option).flatMap(alias => {
-      const text = variable(env, alias.name, option, readFile, cwd, problems)
-      return text === null ? [] : [setting(path, option, alias, text, cwd)]
+      const given = variable(env, alias.name, option, readFile, cwd, problems)
+      return given === null ? [] : [setting(path, option, alias, given, cwd)]
     })
     warnings.push(...overridden(found))
     return found
@@ -44,14 +44,19 @@ export const environmentNames: ReadonlyMap<string, OptionPath> = new Map(
     ),
 )
 
-function setting(path: OptionPath, option: Option<unknown>, alias: EnvAlias, text: string, cwd: string): Setting {
-  const prefix = alias.prefix ?? ''
-  const raw = option.kind.fromText(`${prefix}${text}`)
-  const narrowed = alias.expected === undefined ? {} : { expected: alias.expected }
-  return { path, raw, origin: `env ${alias.name}`, where: () => alias.name, written: text, ...narrowed, baseDir: cwd }
+interface Variable {
+  readonly name: string
+  readonly text: string
 }
 
-/** The text of variable `name`, or of the file that `<name>_FILE` names for a secret. */
+function setting(path: OptionPath, option: Option<unknown>, alias: EnvAlias, given: Variable, cwd: string): Setting {
+  const { name, text } = given
+  const raw = option.kind.fromText(`${alias.prefix ?? ''}${text}`)
+  const narrowed = alias.expected === undefined ? {} : { expected: alias.expected }
+  return { path, raw, origin: `env ${name}`, where: () => name, written: text, ...narrowed, baseDir: cwd }
+}
+
+/** Variable `name`, or its text in the file that `<name>_FILE` names for a secret. */
 function variable(
   env: Environment,
   name: string,
@@ -59,17 +64,17 @@ function variable(
   readFile: ReadFile,
   cwd: string,
   problems: Problem[],
-): string | null {
+): Variable | null {
   const text = env[name]?.trim() ?? ''
   const file = option.secret ? (env[`${name}_FILE`]?.trim() ?? '') : ''
-  if (file === '') return text === '' ? null : text
+  if (file === '') return text === '' ? null : { name, text }
   const where = `${name}_FILE`
   if (text !== '') {
     problems.push({ path: name, message: `expected one of ${name} and ${name}_FILE, got both`, where })
     return null
   }
   const content = readFile(resolve(cwd, file))
-  if (content !== null) return content.trim()
+  if (content !== null) return { name: where, text: content.trim() }
   problems.push({ path: where, message: `expected a readable file, got ${JSON.stringify(file)}`, where })
   return null
 }

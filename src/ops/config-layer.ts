@@ -97,7 +97,9 @@ class LayerReader {
     splits: boolean,
     below: string,
   ): unknown {
-    const only = fields.length === 1 ? fields[0]?.value : undefined
+    const first = fields[0]?.value
+    if (first !== undefined) positions.set(below, first.at)
+    const only = fields.length === 1 ? first : undefined
     if (splits && only?.kind === 'text' && item.fields === undefined) return kind.fromText(only.value)
     const elements = fields.flatMap<Tree>(field => (field.value.kind === 'list' ? field.value.items : [field.value]))
     return elements.map((element, index) => {

@@ -47,10 +47,10 @@ const actions = listOf(capitals(['create', 'read', 'append', 'close', 'delete', 
 const issuerFields = {
   name: required(entryName, 'Name in logs and metrics; unique.'),
   issuer: required(words, 'The exact `iss` of its tokens.'),
-  audiences: optional(listOf(words), 'One of these must be in `aud`. Empty: `aud` is not looked at.'),
+  audiences: optional(listOf(words), 'One of these must be in `aud`. Empty: a token with an `aud` is refused.'),
   jwks_url: optional(secureUrl, 'Where its public keys are. This or `jwks_path`.'),
   jwks_path: optional(path, 'A file with its keys. This or `jwks_url`.'),
-  algorithms: optional(listOf(oneOf(tokenAlgorithms)), 'Allowed signature algorithms. Empty: all but HS*.'),
+  algorithms: optional(listOf(oneOf(tokenAlgorithms)), 'Allowed signature algorithms. Empty: all that use public keys. HS* needs a file.'),
   clock_tolerance_secs: optional(seconds(0, 600), 'How far its clock may be off. Default 5.'),
 }
 
@@ -68,8 +68,8 @@ const streamApiFields = {
   name: required(entryName, 'Name in logs and refusals; unique.'),
   pattern: required(words, 'Stream paths it governs: `*` is one segment, `**` any number, `{name}` one captured segment.'),
   acl_world: optional(actions, 'What anybody may do.'),
-  acl_authenticated: optional(actions, 'What a caller with a valid token may do.'),
-  claims: optional(claims, 'Conditions on the token, all of which must hold.'),
+  acl_authenticated: optional(actions, 'What a caller with a valid token may do besides.'),
+  claims: optional(claims, 'Conditions on the token. All that guard an action must hold, also for what anybody may do.'),
 }
 
 const issuerDefaults = { audiences: [], algorithms: [], clockToleranceSecs: 5 }
