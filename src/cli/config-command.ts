@@ -11,6 +11,7 @@ interface PrintFlags {
 
 export function addConfig(program: Command, context: Context): void {
   const config = program.command('config').description('Check or print the configuration without starting; takes the flags of serve')
+  addExamples(config, [['headwater config print --origin', 'every value and where it comes from']])
   const check = config
     .command('check')
     .description('Read the configuration and list every problem; exit code 78 when there is one')
