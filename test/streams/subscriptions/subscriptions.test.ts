@@ -1,47 +1,12 @@
-import { afterEach, describe, expect, test } from 'bun:test'
+import { describe, expect, test } from 'bun:test'
 import { startOffset } from '../../../src/streams/subscriptions/lease.ts'
-import { deliveriesConcurrentMax } from '../../../src/streams/subscriptions/limits.ts'
 import type { SubscriptionOptions } from '../../../src/streams/subscriptions/subscriptions.ts'
-import { FakeClock, settle, until } from './fake-clock.ts'
-import { MemoryStore } from './memory-host.ts'
-import { accepted, broken, done, Receiver, verifySignature, type Answer } from './receiver.ts'
-import { acked, caller, live, pullWake, refusal, webhook, type Life } from './server.ts'
+import { settle, until } from './fake-clock.ts'
+import { broken, done } from './receiver.ts'
+import { bearer, stage, wakeEvents } from './scene.ts'
+import { acked, caller, pullWake, refusal, webhook } from './server.ts'
 
-const lives: Life[] = []
-const receivers: Receiver[] = []
-afterEach(async () => {
-  for (const life of lives.splice(0)) await life.subscriptions.stop()
-  for (const receiver of receivers.splice(0)) await receiver.close()
-})
-
-interface Scene {
-  readonly store: MemoryStore
-  readonly clock: FakeClock
-  start(changed?: Partial<SubscriptionOptions>): Promise<Life>
-}
-
-function scene(): Scene {
-  const store = new MemoryStore()
-  const clock = new FakeClock()
-  return {
-    store,
-    clock,
-    async start(changed) {
-      const life = await live(store, clock, changed)
-      lives.push(life)
-      return life
-    },
-  }
-}
-
-function receiver(answer: Answer): Receiver {
-  const made = new Receiver(answer)
-  receivers.push(made)
-  return made
-}
-
-const bearer = (token: string) => `Bearer ${token}`
-const events = (store: MemoryStore) => store.messages('wake/pool') as { generation: number; stream: string; type: string; ts: number; subscription_id: string }[]
+const { receiver, scene } = stage()
 
 describe('creating', () => {
   test('the same configuration confirms, another one is refused', async () => {
@@ -121,183 +86,6 @@ describe('creating', () => {
   })
 })
 
-describe('webhooks', () => {
-  test('done acknowledges exactly what was delivered; what came meanwhile wakes again', async () => {
-    const { store, start } = scene()
-    const { subscriptions } = await start()
-    let late = ''
-    const hook = receiver(async () => {
-      if (hook.received.length === 1) {
-        store.push('events/a', '{"late":1}')
-        late = store.tail('events/a')
-      }
-      return Response.json({ done: true })
-    })
-    await subscriptions.create('s', webhook(hook.url), caller)
-    const first = store.create('events/a', '{"n":1}')
-    await until(() => hook.received.length === 2, 'two deliveries')
-    const [one, two] = hook.received
-    expect(one?.body).toMatchObject({ subscription_id: 's', generation: 1, callback_url: 'http://here.test/v1/stream/__ds/subscriptions/s/callback' })
-    expect(one?.body.streams).toEqual([{ path: 'events/a', link_type: 'glob', acked_offset: startOffset, tail_offset: first, has_pending: true }])
-    expect(two?.body.streams).toEqual([{ path: 'events/a', link_type: 'glob', acked_offset: first, tail_offset: late, has_pending: true }])
-    expect(two?.body.generation).toBe(2)
-    expect(two?.body.wake_id).not.toBe(one?.body.wake_id)
-    await until(() => store.meta.get('subscription/s')?.includes('"generation":2,"phase":"idle"'), 'the second done')
-    expect(await acked(subscriptions, 's')).toEqual({ 'events/a': late })
-    expect(verifySignature(hook.last(), subscriptions.jwks().keys)).toBeGreaterThan(1_700_000_000)
-  })
-
-  test('callback: heartbeat, acks, done; then it is fenced', async () => {
-    const { store, clock, start } = scene()
-    const { subscriptions } = await start()
-    const hook = receiver(accepted)
-    await subscriptions.create('s', webhook(hook.url, { lease_ttl_ms: 10_000 }), caller)
-    const tail = store.create('events/a', '{"n":1}')
-    const { wake_id, generation, callback_token } = (await until(() => hook.received[0], 'a delivery')).body
-    const wake = { wakeId: wake_id, generation }
-    const call = (more: object) => subscriptions.report('s', 'webhook', bearer(callback_token), { ...wake, acks: [], done: false, ...more })
-    await settle()
-    await clock.advance(9_000)
-    expect(await call({})).toEqual({ ok: true, next_wake: false })
-    await clock.advance(9_000)
-    expect(await refusal(call({ generation: 2 }))).toBe('fenced')
-    expect(await refusal(call({ wakeId: 'w_other' }))).toBe('fenced')
-    expect(await call({ acks: [{ path: 'events/a', offset: tail }], done: true })).toEqual({ ok: true, next_wake: false })
-    expect(await refusal(call({ done: true }))).toBe('fenced')
-    expect(await acked(subscriptions, 's')).toEqual({ 'events/a': tail })
-    expect(hook.received).toHaveLength(1)
-  })
-
-  test('a lease without callback expires, and the work wakes again with a new generation', async () => {
-    const { store, clock, start } = scene()
-    const { subscriptions } = await start()
-    const hook = receiver(accepted)
-    await subscriptions.create('s', webhook(hook.url, { lease_ttl_ms: 1_000 }), caller)
-    store.create('events/a', '{}')
-    const first = await until(() => hook.received[0], 'a delivery')
-    await settle()
-    await clock.advance(999)
-    expect(hook.received).toHaveLength(1)
-    await clock.advance(1)
-    const second = await until(() => hook.received[1], 'the next wake')
-    expect([first.body.generation, second.body.generation]).toEqual([1, 2])
-    const stale = { wakeId: first.body.wake_id, generation: 1, acks: [], done: true }
-    expect(await refusal(subscriptions.report('s', 'webhook', bearer(first.body.callback_token), stale))).toBe('fenced')
-  })
-
-  test('a late done of an expired wake acknowledges nothing and leaves the next wake alone', async () => {
-    const { store, clock, start } = scene()
-    const { subscriptions } = await start()
-    let answerFirst = (_response: Response) => {}
-    const hook = receiver(() => (hook.received.length === 1 ? new Promise<Response>(resolve => (answerFirst = resolve)) : new Response(null, { status: 202 })))
-    await subscriptions.create('s', webhook(hook.url, { lease_ttl_ms: 1_000 }), caller)
-    store.create('events/a', '{}')
-    await until(() => hook.received.length === 1, 'a delivery')
-    await clock.advance(1_000)
-    expect((await subscriptions.get('s', caller)).status).toBe('failed')
-    await clock.advance(1_000)
-    const second = await until(() => hook.received[1], 'the next wake, a second later')
-    answerFirst(Response.json({ done: true }))
-    await settle()
-    expect(await acked(subscriptions, 's')).toEqual({ 'events/a': startOffset })
-    const mine = { wakeId: second.body.wake_id, generation: 2, acks: [], done: false }
-    expect(await subscriptions.report('s', 'webhook', bearer(second.body.callback_token), mine)).toMatchObject({ ok: true })
-  })
-
-  test('failures are retried after 1, 2, 4, 8 s with the same wake, and success makes it active', async () => {
-    const { store, clock, start } = scene()
-    const { subscriptions } = await start()
-    const hook = receiver(broken)
-    await subscriptions.create('s', webhook(hook.url), caller)
-    const startMs = clock.now()
-    const times: number[] = []
-    const status = async () => (await subscriptions.get('s', caller)).status
-    store.create('events/a', '{}')
-    for (const [i, delayMs] of [1_000, 2_000, 4_000, 8_000].entries()) {
-      await until(() => hook.received.length === i + 1, `attempt ${i + 1}`)
-      times.push(clock.now() - startMs)
-      await until(() => store.meta.get('subscription/s')?.includes('"failed"') && JSON.parse(store.meta.get('subscription/s') ?? '').state.attempts === i + 1, 'failure stored')
-      expect(await status()).toBe('failed')
-      if (i === 3) hook.answer = done
-      await clock.advance(delayMs - 1)
-      expect(hook.received).toHaveLength(i + 1)
-      await clock.advance(1)
-    }
-    await until(() => hook.received.length === 5, 'the last attempt')
-    await until(() => store.meta.get('subscription/s')?.includes('"active"'), 'success')
-    expect(times).toEqual([0, 1_000, 3_000, 7_000])
-    expect(new Set(hook.received.map(received => `${received.body.wake_id} ${received.body.generation}`)).size).toBe(1)
-    expect(await acked(subscriptions, 's')).toEqual({ 'events/a': store.tail('events/a') })
-  })
-
-  test('done without progress does not spin', async () => {
-    const { store, clock, start } = scene()
-    const { subscriptions } = await start()
-    const hook = receiver(accepted)
-    await subscriptions.create('s', webhook(hook.url), caller)
-    store.create('events/a', '{}')
-    const { body } = await until(() => hook.received[0], 'a delivery')
-    const report = { wakeId: body.wake_id, generation: 1, acks: [], done: true }
-    expect(await subscriptions.report('s', 'webhook', bearer(body.callback_token), report)).toEqual({ ok: true, next_wake: true })
-    await clock.advance(999)
-    expect(hook.received).toHaveLength(1)
-    await clock.advance(1)
-    await until(() => hook.received.length === 2, 'the next wake')
-  })
-
-  test('a wake lists a thousand streams at most; the rest follows in the next', async () => {
-    const { store, start } = scene()
-    const { subscriptions } = await start()
-    const hook = receiver(accepted)
-    await subscriptions.create('s', webhook(hook.url), caller)
-    for (let i = 0; i < 1_500; i++) store.create(`events/${i}`, '{}')
-    const acks = async (at: number) => {
-      const { body } = await until(() => hook.received[at], `delivery ${at + 1}`)
-      await settle()
-      const acks = body.streams.filter(stream => stream.has_pending).map(stream => ({ path: stream.path, offset: stream.tail_offset }))
-      const report = { wakeId: body.wake_id, generation: body.generation, acks, done: true }
-      expect(await subscriptions.report('s', 'webhook', bearer(body.callback_token), report)).toEqual({ ok: true, next_wake: at === 0 })
-      return acks.length
-    }
-    expect([await acks(0), await acks(1)].reduce((sum, count) => sum + count)).toBe(1_500)
-    expect(Object.values(await acked(subscriptions, 's')).every(offset => offset === store.tail('events/0'))).toBe(true)
-  })
-
-  test(`at most ${deliveriesConcurrentMax} deliveries are under way, and all come to their turn`, async () => {
-    const { store, start } = scene()
-    const { subscriptions } = await start()
-    let running = 0
-    let most = 0
-    const hook = receiver(async () => {
-      most = Math.max(most, ++running)
-      await new Promise(resolve => setTimeout(resolve, 20))
-      running--
-      return Response.json({ done: true })
-    })
-    const count = deliveriesConcurrentMax * 3
-    for (let i = 0; i < count; i++) await subscriptions.create(`s${i}`, webhook(hook.url), caller)
-    store.create('events/a', '{}')
-    await until(() => hook.received.length === count, 'all deliveries')
-    await until(() => running === 0, 'all answers')
-    expect(most).toBe(deliveriesConcurrentMax)
-    expect(new Set(hook.received.map(received => received.body.subscription_id)).size).toBe(count)
-  })
-
-  test('one that waits for a place and is deleted does not hold the others up', async () => {
-    const { store, start } = scene()
-    const { subscriptions } = await start()
-    const gates: (() => void)[] = []
-    const hook = receiver(() => new Promise<Response>(resolve => gates.push(() => resolve(Response.json({ done: true })))))
-    for (let i = 0; i < deliveriesConcurrentMax + 2; i++) await subscriptions.create(`s${i}`, webhook(hook.url), caller)
-    store.create('events/a', '{}')
-    await until(() => gates.length === deliveriesConcurrentMax, 'all places taken')
-    await subscriptions.delete(`s${deliveriesConcurrentMax}`, caller)
-    gates[0]?.()
-    await until(() => hook.received.some(received => received.body.subscription_id === `s${deliveriesConcurrentMax + 1}`), 'the last one')
-    for (const open of gates) open()
-  })
-})
-
 describe('acks', () => {
   test('all are checked before one is applied', async () => {
     const { store, start } = scene()
@@ -360,95 +148,6 @@ describe('acks', () => {
   })
 })
 
-describe('pull-wake', () => {
-  test('event, claim, busy, ack, next event, release', async () => {
-    const { store, clock, start } = scene()
-    const { subscriptions } = await start()
-    store.create('wake/pool')
-    await subscriptions.create('s', pullWake(), caller)
-    expect(await refusal(subscriptions.claim('s', 'w1', caller))).toBe('no_pending_work')
-    const a = store.create('events/a', '{}')
-    await until(() => events(store).length === 1, 'an event')
-    expect(events(store)[0]).toEqual({ type: 'wake', subscription_id: 's', stream: 'events/a', generation: 1, ts: clock.now() })
-    const claim = await subscriptions.claim('s', 'w1', caller)
-    expect(claim).toMatchObject({ generation: 1, lease_ttl_ms: 30_000 })
-    const busy = await subscriptions.claim('s', 'w2', caller).catch((error: unknown) => error)
-    expect(busy).toMatchObject({ code: 'already_claimed', details: { current_holder: 'w1', generation: 1 } })
-    store.push('events/a', '{"more":1}')
-    const report = { wakeId: claim.wake_id, generation: 1, acks: [{ path: 'events/a', offset: a }], done: true }
-    expect(await subscriptions.report('s', 'pull-wake', bearer(claim.token), report)).toEqual({ ok: true, next_wake: true })
-    await until(() => events(store).length === 2, 'the next event')
-    const again = await subscriptions.claim('s', 'w2', caller)
-    expect(again.generation).toBe(2)
-    await subscriptions.release('s', bearer(again.token), { wakeId: again.wake_id, generation: 2, acks: [], done: false })
-    await until(() => events(store).length === 3, 'an event after the release')
-    expect(events(store).map(event => event.generation)).toEqual([1, 2, 3])
-    expect(await refusal(subscriptions.release('s', bearer(again.token), { wakeId: again.wake_id, generation: 2, acks: [], done: false }))).toBe('fenced')
-  })
-
-  test('a claim that dies expires, and its work is announced again', async () => {
-    const { store, clock, start } = scene()
-    const { subscriptions } = await start()
-    store.create('wake/pool')
-    await subscriptions.create('s', pullWake({ lease_ttl_ms: 5_000 }), caller)
-    store.create('events/a', '{}')
-    await settle()
-    const claim = await subscriptions.claim('s', 'w1', caller)
-    await clock.advance(4_000)
-    const beat = { wakeId: claim.wake_id, generation: 1, acks: [], done: false }
-    await subscriptions.report('s', 'pull-wake', bearer(claim.token), beat)
-    await clock.advance(4_999)
-    expect(events(store)).toHaveLength(1)
-    await clock.advance(1)
-    expect(events(store).map(event => event.generation)).toEqual([1, 2])
-    expect(await refusal(subscriptions.report('s', 'pull-wake', bearer(claim.token), beat))).toBe('fenced')
-    expect((await subscriptions.claim('s', 'w2', caller)).generation).toBe(2)
-  })
-
-  test('a missing wake stream is waited for, and written to as soon as it exists', async () => {
-    const { store, clock, start } = scene()
-    const { subscriptions } = await start()
-    await subscriptions.create('s', pullWake(), caller)
-    store.create('events/a', '{}')
-    await clock.advance(100)
-    expect((await subscriptions.get('s', caller)).status).toBe('failed')
-    await clock.advance(20_000)
-    store.create('wake/pool')
-    await settle()
-    expect(events(store).map(event => event.generation)).toEqual([1])
-    expect((await subscriptions.get('s', caller)).status).toBe('active')
-    store.remove('wake/pool')
-    store.create('wake/pool')
-    await clock.advance(1)
-    expect(events(store).map(event => event.generation)).toEqual([1])
-  })
-
-  test('an event that nobody claims is repeated, ever more rarely', async () => {
-    const { store, clock, start } = scene()
-    const { subscriptions } = await start()
-    store.create('wake/pool')
-    await subscriptions.create('s', pullWake({ lease_ttl_ms: 10_000 }), caller)
-    store.create('events/a', '{}')
-    const startMs = clock.now()
-    await clock.advance(200_000)
-    expect(events(store).map(event => event.ts - startMs)).toEqual([0, 10_000, 30_000, 70_000, 150_000])
-    expect(new Set(events(store).map(event => event.generation))).toEqual(new Set([1]))
-  })
-
-  test('nothing left to do takes the wake back', async () => {
-    const { store, clock, start } = scene()
-    const { subscriptions } = await start()
-    store.create('wake/pool')
-    await subscriptions.create('s', pullWake(), caller)
-    store.create('events/a', '{}')
-    await settle()
-    store.remove('events/a')
-    expect(await refusal(subscriptions.claim('s', 'w', caller))).toBe('no_pending_work')
-    await clock.advance(1_000_000)
-    expect(events(store)).toHaveLength(1)
-  })
-})
-
 describe('membership', () => {
   test('explicit links come at the tail, go, and leave links by pattern alone', async () => {
     const { store, start } = scene()
@@ -476,7 +175,7 @@ describe('membership', () => {
     store.remove('manual/x')
     expect(await acked(subscriptions, 's')).toEqual({ 'manual/x': startOffset })
     store.create('manual/x', '{}')
-    await until(() => events(store).length === 1, 'an event')
+    await until(() => wakeEvents(store).length === 1, 'an event')
   })
 
   test('an ack from a wake before the stream was created again is passed over', async () => {
