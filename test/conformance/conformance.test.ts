@@ -17,6 +17,13 @@ const configurations: readonly (readonly [string, ServerOptions])[] = [
 const gate = new Gate(3)
 const testMsMax = 500_000
 
+const env = {
+  // The suite's webhook receivers are plain http on the loopback address.
+  DS_HTTP__ALLOW_INSECURE_WEBHOOKS: 'true',
+  // Two of its tests wait for a long-poll to end by itself: a minute at the default.
+  DS_SERVER__LONG_POLL_TIMEOUT_SECS: '2',
+}
+
 describe('published conformance suite', () => {
   for (const [name, options] of configurations) {
     test.concurrent(`${name} over HTTP/1.1`, async () => await gate.run(() => conforms(options)), testMsMax)
@@ -32,7 +39,7 @@ test('a report with a skipped and a failed test is not taken for a whole one', (
 })
 
 async function conforms(options: ServerOptions): Promise<void> {
-  await using server = await startServer({ ...options, env: { DS_HTTP__ALLOW_INSECURE_WEBHOOKS: 'true' } })
+  await using server = await startServer({ ...options, env })
   const result = await runSuite(server.url, options.tls?.ca)
   expect(result.failures).toEqual([])
   expect(result.ran).toBe(publishedTestCount)
