@@ -71,11 +71,9 @@ function httpConflicts(config: Config): readonly Conflict[] {
 const reservedSegments: ReadonlySet<string> = new Set(['healthz', 'livez', 'readyz', 'metrics', 'api', 'control', '.well-known'])
 
 function proxyConflicts(config: Config): readonly Conflict[] {
-  const { enabled, forwardedHeaders, trustedProxies } = config.proxy
-  if (trustedProxies.length > 0) return []
-  if (enabled) return [conflict('proxy.enabled', 'expected proxy.trusted_proxies with it, got none')]
-  if (forwardedHeaders === 'none') return []
-  return [conflict('proxy.forwarded_headers', `expected proxy.trusted_proxies with ${forwardedHeaders}, got none`)]
+  const { enabled, trustedProxies } = config.proxy
+  if (enabled === trustedProxies.length > 0) return []
+  return [conflict('proxy.enabled', `expected ${!enabled}, as proxy.trusted_proxies says, got ${enabled}`)]
 }
 
 function uniqueNames(path: OptionPath, entries: readonly { readonly name: string }[]): readonly Conflict[] {

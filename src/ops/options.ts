@@ -87,9 +87,9 @@ export const options = {
     pathAliases: ['transport.tls.max_version'],
   }),
 
-  'proxy.trusted_proxies': option(listOf(network), [], 'Networks of proxies whose X-Forwarded-* and X-Request-Id headers are believed.'),
-  'proxy.enabled': derived(boolean, 'true with proxy.trusted_proxies', values => trusts(values), 'Whether a proxy stands before the server. Needs proxy.trusted_proxies.'),
-  'proxy.forwarded_headers': derived(oneOf(['none', 'x-forwarded']), 'x-forwarded with proxy.trusted_proxies, else none', values => (trusts(values) ? 'x-forwarded' : 'none'), 'Headers in which the proxies name the caller.'),
+  'proxy.trusted_proxies': option(listOf(network), [], 'Networks of proxies whose X-Request-Id is believed. X-Forwarded-* is never read: the public address is server.url.'),
+  'proxy.enabled': derived(boolean, 'true with proxy.trusted_proxies', values => trusts(values), 'Accepted for configurations of other servers. It must agree with proxy.trusted_proxies.'),
+  'proxy.forwarded_headers': option(oneOf(['none']), 'none', 'Accepted for configurations of other servers.'),
 
   'log.filter': option(logFilter, 'info', 'What is logged: a level, and target=level pairs. RUST_LOG wins over every other name.', {
     pathAliases: ['log.rust_log', 'observability.rust_log'],

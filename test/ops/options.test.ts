@@ -157,5 +157,5 @@ test('defaults that follow from other options', () => {
   const { config } = loadConfig(workspace.inputs({ DS_STORAGE__MODE: 'memory', DEPOT: '/d', DS_PROXY__TRUSTED_PROXIES: '127.0.0.1' }))
   expect(config.limits.maxStreamBytes).toBe(10_485_760)
   expect(config.storage.dataDir).toBe('/d/data/streams')
-  expect(config.proxy).toEqual({ trustedProxies: ['127.0.0.1'], enabled: true, forwardedHeaders: 'x-forwarded' })
+  expect(config.proxy).toEqual({ trustedProxies: ['127.0.0.1'], enabled: true, forwardedHeaders: 'none' })
 })
