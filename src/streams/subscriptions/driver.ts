@@ -29,7 +29,8 @@ export class Driver {
   readonly turns = new Turns()
   readonly #parts: DriverParts
   readonly #slots: Slots<Subscription>
-  readonly #deliveries = new Set<Promise<void>>()
+  /** Also those whose wake has ended without them. */
+  readonly #deliveries = new Map<Attempt, Promise<void>>()
   readonly #wakes: Readonly<Record<wake.DeliveryType, Counter>>
   readonly #results: Readonly<Record<DeliveryResult['kind'] | 'expired', Counter>>
   readonly #expired: Counter
@@ -94,7 +95,8 @@ export class Driver {
   async stop(subscriptions: Iterable<Subscription>): Promise<void> {
     this.#stopped = true
     for (const subscription of subscriptions) this.drop(subscription)
-    await Promise.all(this.#deliveries)
+    for (const attempt of this.#deliveries.keys()) attempt.abort.abort()
+    await Promise.all(this.#deliveries.values())
     await this.turns.settled()
   }
 
@@ -189,8 +191,8 @@ export class Driver {
     const attempt = newAttempt(subscription)
     subscription.attempt = attempt
     const delivery = this.#deliver(subscription, attempt).catch((error: unknown) => this.#stumble(subscription, error))
-    this.#deliveries.add(delivery)
-    void delivery.finally(() => this.#deliveries.delete(delivery))
+    this.#deliveries.set(attempt, delivery)
+    void delivery.finally(() => this.#deliveries.delete(attempt))
     return true
   }
 

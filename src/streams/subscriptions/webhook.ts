@@ -75,7 +75,7 @@ function requestInit(target: PinnedTarget, delivery: Delivery, signal: AbortSign
     body: delivery.body,
     redirect: 'manual',
     signal,
-    // The pool of kept connections goes by address: a connection that was checked for one name would be used for another one.
+    // The pool of kept connections goes by address: a connection checked for one name could serve another one.
     keepalive: false,
     ...(target.serverName === null ? {} : { tls: { serverName: target.serverName } }),
   }

@@ -91,6 +91,52 @@ describe('webhooks', () => {
     expect(await subscriptions.report('s', 'webhook', bearer(second.body.callback_token), mine)).toMatchObject({ ok: true })
   })
 
+  test('nor does it when the alarm of the lease itself is late', async () => {
+    const { store, clock, start } = scene()
+    const { subscriptions } = await start()
+    let answer = (_response: Response) => {}
+    const hook = receiver(() => new Promise<Response>(resolve => (answer = resolve)))
+    await subscriptions.create('s', webhook(hook.url, { lease_ttl_ms: 1_000 }), caller)
+    store.create('events/a', '{}')
+    await until(() => hook.received.length === 1, 'a delivery')
+    clock.jump(1_000)
+    answer(Response.json({ done: true }))
+    await until(() => store.meta.get('subscription/s')?.includes('"phase":"idle"'), 'the end of the wake')
+    expect(await acked(subscriptions, 's')).toEqual({ 'events/a': startOffset })
+  })
+
+  test('done says nothing about a stream that was created again meanwhile', async () => {
+    const { store, start } = scene()
+    const { subscriptions } = await start()
+    const hook = receiver(() => {
+      if (hook.received.length === 1) {
+        for (const path of ['events/a', 'manual/x']) {
+          store.remove(path)
+          store.create(path, '{"new":"and longer"}')
+        }
+      }
+      return hook.received.length === 1 ? Response.json({ done: true }) : new Response(null, { status: 202 })
+    })
+    await subscriptions.create('s', webhook(hook.url, { streams: ['manual/x'] }), caller)
+    store.create('manual/x', '{}')
+    const { body } = await until(() => hook.received[1], 'the next wake')
+    const again = body.streams.find(stream => stream.path === 'manual/x')
+    expect(again).toMatchObject({ acked_offset: startOffset, tail_offset: store.tail('manual/x'), has_pending: true })
+  })
+
+  test('a receiver may call back before it answers, and is woken again although it never does', async () => {
+    const { store, start } = scene()
+    const { subscriptions } = await start()
+    const hook = receiver(() => new Promise<Response>(() => {}))
+    await subscriptions.create('s', webhook(hook.url), caller)
+    const tail = store.create('events/a', '{}')
+    const { body } = await until(() => hook.received[0], 'a delivery')
+    const report = { wakeId: body.wake_id, generation: 1, acks: [{ path: 'events/a', offset: tail }], done: true }
+    expect(await subscriptions.report('s', 'webhook', bearer(body.callback_token), report)).toEqual({ ok: true, next_wake: false })
+    store.push('events/a', '{}')
+    expect((await until(() => hook.received[1], 'the next wake')).body.generation).toBe(2)
+  })
+
   test('failures are retried after 1, 2, 4, 8 s with the same wake, and success makes it active', async () => {
     const { store, clock, start } = scene()
     const { subscriptions } = await start()
@@ -181,6 +227,28 @@ describe('webhooks', () => {
     await subscriptions.delete(`s${deliveriesConcurrentMax}`, caller)
     gates[0]?.()
     await until(() => hook.received.some(received => received.body.subscription_id === `s${deliveriesConcurrentMax + 1}`), 'the last one')
+    for (const open of gates) open()
+  })
+
+  test('one that waits for a place and needs it no more passes it on', async () => {
+    const { store, start } = scene()
+    const { subscriptions } = await start()
+    const gates: (() => void)[] = []
+    const hook = receiver(() => new Promise<Response>(resolve => gates.push(() => resolve(new Response(null, { status: 202 })))))
+    for (let i = 0; i < deliveriesConcurrentMax; i++) await subscriptions.create(`s${i}`, webhook(hook.url), caller)
+    store.create('events/a', '{}')
+    await until(() => gates.length === deliveriesConcurrentMax, 'all places taken')
+    await subscriptions.create('first', webhook(hook.url, { pattern: 'first/*' }), caller)
+    await subscriptions.create('second', webhook(hook.url, { pattern: 'second/*' }), caller)
+    store.create('first/a', '{}')
+    await settle()
+    store.create('second/a', '{}')
+    await settle()
+    store.remove('first/a')
+    await settle()
+    gates[0]?.()
+    await until(() => hook.received.some(received => received.body.subscription_id === 'second'), 'the second one')
+    expect(hook.received.some(received => received.body.subscription_id === 'first')).toBe(false)
     for (const open of gates) open()
   })
 })

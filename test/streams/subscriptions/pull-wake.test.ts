@@ -51,6 +51,18 @@ describe('pull-wake', () => {
     expect((await subscriptions.claim('s', 'w2', caller)).generation).toBe(2)
   })
 
+  test('a lease is over at its time, even when its alarm is late', async () => {
+    const { store, clock, start } = scene()
+    const { subscriptions } = await start()
+    await subscriptions.create('s', pullWake({ lease_ttl_ms: 5_000 }), caller)
+    const tail = store.create('events/a', '{}')
+    const claim = await subscriptions.claim('s', 'w1', caller)
+    clock.jump(5_000)
+    const report = { wakeId: claim.wake_id, generation: 1, acks: [{ path: 'events/a', offset: tail }], done: true }
+    expect(await refusal(subscriptions.report('s', 'pull-wake', bearer(claim.token), report))).toBe('fenced')
+    expect((await subscriptions.claim('s', 'w2', caller)).generation).toBe(2)
+  })
+
   test('a missing wake stream is waited for, and written to as soon as it exists', async () => {
     const { store, clock, start } = scene()
     const { subscriptions } = await start()

@@ -120,6 +120,28 @@ describe('acks', () => {
     expect(await subscriptions.report('s', 'pull-wake', bearer(claim.token), report)).toEqual({ ok: true, next_wake: false })
   })
 
+  test('a link that cannot be stored at once is stored later', async () => {
+    const { store, clock, start } = scene()
+    const { subscriptions } = await start()
+    await subscriptions.create('s', pullWake(), caller)
+    store.saveFailure = new Error('disk full')
+    store.create('events/a')
+    await settle()
+    store.saveFailure = null
+    expect(store.meta.has('subscription-link/s/events%2Fa')).toBe(false)
+    await clock.advance(1_000)
+    expect(store.meta.has('subscription-link/s/events%2Fa')).toBe(true)
+    const saves = store.saves
+    await clock.advance(10_000)
+    store.push('events/a', '{}')
+    await settle()
+    const { wake_id, generation, token } = await subscriptions.claim('s', 'w', caller)
+    const before = store.saves
+    await subscriptions.report('s', 'pull-wake', bearer(token), { wakeId: wake_id, generation, acks: [], done: false })
+    await settle()
+    expect([before > saves, store.saves - before]).toEqual([true, 1])
+  })
+
   test('tokens: forged, missing, of another subscription, of an earlier one with the same id, too old', async () => {
     const { store, clock, start } = scene()
     const { subscriptions } = await start()
@@ -193,6 +215,11 @@ describe('membership', () => {
     const report = { wakeId: claim.wake_id, generation: 1, acks, done: true }
     expect(await subscriptions.report('s', 'pull-wake', bearer(claim.token), report)).toEqual({ ok: true, next_wake: true })
     expect(await acked(subscriptions, 's')).toEqual({ 'manual/x': startOffset, 'events/a': startOffset })
+    const next = await subscriptions.claim('s', 'w', caller)
+    const fresh = next.streams.map(stream => ({ path: stream.path, offset: stream.tail_offset }))
+    const second = { wakeId: next.wake_id, generation: 2, acks: fresh, done: true }
+    expect(await subscriptions.report('s', 'pull-wake', bearer(next.token), second)).toEqual({ ok: true, next_wake: false })
+    expect(await acked(subscriptions, 's')).toEqual({ 'manual/x': store.tail('manual/x'), 'events/a': store.tail('events/a') })
   })
 
   test('a deleted subscription is silent', async () => {
