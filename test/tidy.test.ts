@@ -66,7 +66,7 @@ describe('layout', () => {
   })
 
   test('the top level holds what was agreed, and documents', () => {
-    const agreed = ['package.json', 'bunfig.toml', 'src', 'test', 'scripts', 'docs', 'examples', 'Dockerfile', 'tsconfig.json', 'bun.lock', 'LICENSE']
+    const agreed = ['package.json', 'bunfig.toml', 'src', 'test', 'scripts', 'docs', 'examples', 'Dockerfile', 'tsconfig.json', 'bun.lock', 'package-lock.json', 'LICENSE']
     const names = new Set(repositoryPaths().map(path => path.split('/')[0] ?? ''))
     expect([...names].filter(name => !agreed.includes(name) && !name.endsWith('.md') && !name.startsWith('.'))).toEqual([])
   })

@@ -24,7 +24,8 @@ Every command takes \`--help\`, which shows examples, and nearly every one takes
 | 2 | the command line is wrong |
 | 73 | a file cannot be created |
 | 74 | input or output failed |
-| 75 | something is busy; try again |
+| 75 | something is busy: the port is taken, or another server holds the depot |
+| 77 | not permitted: a port below 1024 |
 | 78 | the configuration is wrong |
 
 Colours are left out when \`NO_COLOR\` is set or stderr is no terminal; questions and progress bars appear on a terminal only.
