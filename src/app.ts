@@ -147,6 +147,8 @@ function streamsSettings(config: Config): StreamsSettings {
       readersMax: config.limits.maxLiveReaders,
       longPollMsMax: config.transport.connection.longPollTimeoutSecs * 1000,
       sseCycleMs: config.transport.connection.sseReconnectIntervalSecs * 1000,
+      keepAliveMs: config.transport.connection.sseKeepAliveSecs * 1000,
+      stalledMsMax: config.limits.slowReaderSecs * 1000,
     },
   }
 }

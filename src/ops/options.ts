@@ -47,6 +47,7 @@ export const options = {
   'limits.max_storage_jobs': option(integer(1, 1_048_576), 65_536, 'Writes that may wait for storage; more are answered with 503 and Retry-After.'),
   'limits.max_connections': option(integer(1, 1_048_576), 65_536, 'Requests in flight, live readers included; more are answered with 503 and Retry-After.'),
   'limits.max_live_readers': option(integer(1, 1_048_576), 32_768, 'Live readers (long-poll and SSE); more are answered with 503 and Retry-After.'),
+  'limits.slow_reader_secs': option(seconds(1, daySecs), 30, 'How long a live reader may take nothing of what waits for it. Then its connection is closed; it comes back with its last offset.'),
   'limits.page_bytes': option(bytes(1024, 64 * 1024 ** 2), 1_048_576, 'A catch-up read ends after the record that reaches this size; the reader asks again from there.'),
 
   'http.cors_origins': option(listOf(origin), ['*'], 'Origins whose pages may call the server; * allows all.', { envAliases: ['CORS_ORIGINS'] }),
@@ -67,6 +68,7 @@ export const options = {
   'transport.connection.sse_reconnect_interval_secs': option(seconds(0, daySecs), 60, 'After this time an SSE response ends and the reader comes back. 0 = never.', {
     envAliases: ['DS_SERVER__SSE_RECONNECT_INTERVAL_SECS', 'SSE_IDLE_CLOSE_SECS'],
   }),
+  'transport.connection.sse_keep_alive_secs': option(seconds(1, 3600), 15, 'After this time without an event an SSE response gets a comment, so that no proxy takes it for dead.'),
 
   'tls.cert_path': unset(path, 'Certificate chain (PEM). With tls.key_path the server speaks HTTPS; one of the two alone is refused.', {
     pathAliases: ['transport.tls.cert_path'],

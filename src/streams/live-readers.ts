@@ -8,11 +8,14 @@ export interface LiveLimits {
   readonly longPollMsMax: number
   /** Life of one SSE connection, ms; 0 = no end. */
   readonly sseCycleMs: number
+  /** A comment goes out on a connection that was quiet for this long. */
+  readonly keepAliveMs: number
+  /** A reader that takes nothing for this long is cut off; it may come back with the offset it was told last. */
+  readonly stalledMsMax: number
 }
 
 /** Credentials are cut within a second of their end. */
 const tickMs = 500
-const readerLimits = { keepAliveMs: 15_000, stalledMsMax: 30_000 }
 
 export class LiveReaders {
   readonly #clock: Clock
@@ -87,6 +90,6 @@ export class LiveReaders {
 
   #tick(): void {
     const now = this.#clock.now()
-    for (const reader of this.#sse) reader.tick(now, readerLimits)
+    for (const reader of this.#sse) reader.tick(now, this.#limits)
   }
 }
