@@ -91,7 +91,11 @@ export function settle(stream: StreamLedger, found: Observed): ReadonlyMap<numbe
   if (stream.deleted === 'unknown') stream.deleted = found.gone ? 'acked' : 'none'
   if (stream.closed === 'unknown') {
     stream.closed = found.closed ? 'acked' : 'none'
-    if (!found.closed) stream.closingRecords = 0
+    // Nothing of it is there, so the next attempt is the closer's first request again.
+    if (!found.closed) {
+      stream.closingRecords = 0
+      stream.producers.delete(closer)
+    }
   }
   const present = new Map<number, 'present' | 'absent'>()
   if (found.gone) return present

@@ -45,6 +45,16 @@ describe('what is allowed', () => {
   })
 })
 
+test('a closure that the crash prevented is tried again with the first sequence number', () => {
+  const stream = written()
+  stream.closed = 'unknown'
+  stream.closingRecords = 1
+  noteSent(producerOf(stream, closer), 1)
+  settle(stream, found([...initial, ...acked]))
+  expect(stream).toMatchObject({ closed: 'none', closingRecords: 0 })
+  expect(noteSent(producerOf(stream, closer), 1)).toBe(0)
+})
+
 describe('what is caught', () => {
   const cases: readonly (readonly [string, readonly Key[], string])[] = [
     ['a lost record at the end', [...initial, key(0, 0), key(0, 1)], 'producer 0: 3 records acknowledged, 2 there'],
