@@ -4,12 +4,15 @@ import { judge } from './bars.ts'
 import type { Row } from './plan.ts'
 import type { Results } from './results.ts'
 
+/** Share of a core that may go to others while a figure is measured. */
+const disturbedShare = 0.1
+
 /** The report of one run: `how` says with which command line and how often it was measured. */
 export function reportOf(results: Results, rows: readonly Row[], how: string): string {
   const targets = [...new Set(rows.flatMap(row => row.targets))]
   const parts = [
-    `Measured with \`${how}\` on ${machine()}. Medians; a row in which something else took more than a few per cent of a core is not to be trusted`,
-    `(highest seen in this run: ${(results.disturbance() * 100).toFixed(0)} % of a core).`,
+    `Measured with \`${how}\` on ${machine()}. Medians. † marks a figure during which something else took`,
+    `more than ${disturbedShare * 100} % of a core (highest in this run: ${(results.disturbance() * 100).toFixed(0)} %): it is not to be trusted.`,
     '',
     '### Rates',
     '',
@@ -44,7 +47,8 @@ function rateCell(results: Results, row: Row, target: string): string {
   if (!results.has(row.key, target)) return '–'
   const [rate, p50, p99] = (['rate', 'p50Ms', 'p99Ms'] as const).map(figure => results.median(row.key, target, figure))
   const errors = results.errors(row.key, target)
-  return `${number(rate ?? NaN)} (${(p50 ?? NaN).toFixed(2)} / ${(p99 ?? NaN).toFixed(2)})${errors > 0 ? `, ${errors} errors` : ''}`
+  const disturbed = results.median(row.key, target, 'otherCpuShare') > disturbedShare
+  return `${number(rate ?? NaN)}${disturbed ? '†' : ''} (${(p50 ?? NaN).toFixed(2)} / ${(p99 ?? NaN).toFixed(2)})${errors > 0 ? `, ${errors} errors` : ''}`
 }
 
 function factLines(results: Results): string[] {
