@@ -9,6 +9,7 @@ import { observed, routesByPrefix } from './http/access-log.ts'
 import { createAuthenticator } from './http/authenticate.ts'
 import { createCors } from './http/cors.ts'
 import { errorResponse } from './http/errors.ts'
+import { securityHeaders, type HeaderPair } from './http/headers.ts'
 import { healthRoutes } from './http/health-routes.ts'
 import { listen, type Fetch, type HttpServer, type Listener } from './http/listener.ts'
 import { metricsRoute } from './http/metrics-route.ts'
@@ -175,6 +176,8 @@ function publicSurface(parts: Surfaces): Fetch {
   const refused = (error: unknown, request: Request) =>
     errorResponse(error, { requestId: names.of(request), log, instance: pathOf(request.url), method: request.method, headers: cors.headers(request) })
 
+  const common = commonFields(request => cors.headers(request))
+
   const http = new Elysia({ aot: true })
     .onError(({ error, request }) => refused(error, request))
     .use(healthRoutes(() => health.report()))
@@ -186,8 +189,8 @@ function publicSurface(parts: Surfaces): Fetch {
           return await handler({
             request,
             authenticate,
-            common: cors.headers(request),
-            keepOpen: () => servers.get(request)?.timeout(request, 0),
+            common: common(request),
+            idleLimit: secs => servers.get(request)?.timeout(request, secs),
           })
         } catch (error) {
           return refused(error, request)
@@ -214,6 +217,22 @@ function publicSurface(parts: Surfaces): Fetch {
     log,
     clock: seams.clock,
   })
+}
+
+/**
+ * Header fields that every answer of a stream carries. An answer to a write is never cached, so one that no page of
+ * another origin asked for goes without those for pages: they are longer than the rest of the answer.
+ */
+function commonFields(headers: (request: Request) => readonly HeaderPair[]): (request: Request) => Record<string, string> {
+  const known = new Map<readonly HeaderPair[], Record<string, string>>()
+  const bare = Object.fromEntries(securityHeaders)
+  return request => {
+    if (request.method !== 'GET' && !request.headers.has('origin')) return bare
+    const pairs = headers(request)
+    let fields = known.get(pairs)
+    if (fields === undefined) known.set(pairs, (fields = Object.fromEntries(pairs)))
+    return fields
+  }
 }
 
 function overloaded(): unknown {
@@ -249,8 +268,8 @@ function controlSurface(parts: Surfaces): ControlFetch {
       `${config.http.streamBasePath}/*`,
       async ({ request }) => {
         try {
-          const keepOpen = () => servers.get(request)?.timeout(request, 0)
-          return await parts.handler({ request, authenticate: asAdmin, common: [], keepOpen })
+          const idleLimit = (secs: number) => servers.get(request)?.timeout(request, secs)
+          return await parts.handler({ request, authenticate: asAdmin, common: {}, idleLimit })
         } catch (error) {
           return refused(error, request)
         }

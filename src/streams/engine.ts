@@ -63,31 +63,28 @@ export class Engine {
   }
 
   /** Appends, closes, or both. Refuses what decideAppend refuses, and stream_too_large, insufficient_storage, overloaded. */
-  async append(command: AppendCommand): Promise<AppendResult> {
+  append(command: AppendCommand): Promise<AppendResult> {
     const stream = this.writable(command.path)
     const shard = this.#registry.shardOfId(stream.id)
-    const { producer } = command
-    shard.admit(command.body?.kind === 'record' ? command.body.bytes.byteLength : 0)
+    const { producer, body } = command
+    shard.admit(body?.kind === 'record' ? body.bytes.byteLength : 0)
     let decision
     try {
       decision = decideAppend(stream, command, producer && this.#progress(stream, producer), this.incarnation)
       if (decision.kind === 'write') this.#assertRoom(stream.ownBytes, decision.bytes.byteLength)
     } catch (refusal) {
-      await this.#settled(stream)
-      throw refusal
+      return this.#settled(stream).then(() => Promise.reject(refusal))
     }
     if (decision.kind === 'answer') {
-      await this.#settled(stream)
-      return decision.result
+      const { result } = decision
+      return this.#settled(stream).then(() => result)
     }
     const { bytes } = decision
     const operation = appendOperation(stream, command, bytes, this.#clock.now())
     this.#count(bytes.byteLength)
-    const tail = stream.tail
-    const { closed } = stream
-    await shard.enqueue(operation)
-    const kind = command.body === null ? 'closed' : 'appended'
-    return { kind, tail, closed, producer: producer && { epoch: producer.epoch, seq: producer.seq } }
+    const { tail, closed } = stream
+    const kind = body === null ? 'closed' : 'appended'
+    return shard.enqueue(operation, { kind, tail, closed, producer: producer && { epoch: producer.epoch, seq: producer.seq } })
   }
 
   /** Creates a stream or a fork, or finds that it is there already. Refuses as PROTOCOL.md §5.1 and §4.2 say. */
@@ -110,8 +107,7 @@ export class Engine {
     const operation = createOperation(this.#registry, stream, created, bytes, before)
     this.#count(bytes.byteLength)
     const result = { created: true, contentType, tail: stream.tail, closed: command.closed }
-    await shard.enqueue(operation)
-    return result
+    return shard.enqueue(operation, result)
   }
 
   /** Deletes a stream; while forks need its bytes it is only hidden. Refuses: stream_not_found, gone. */
@@ -140,13 +136,13 @@ export class Engine {
     stream.touchedAtMs = nowMs
     if (nowMs - stream.storedTouchMs <= stream.ttlSecs * 100) return
     stream.storedTouchMs = nowMs
-    this.#registry.shardOfId(stream.id).enqueue(touchOperation(stream, nowMs)).catch(() => {})
+    this.#registry.shardOfId(stream.id).enqueue(touchOperation(stream, nowMs), undefined).catch(() => {})
   }
 
   /** Stores keys and values of other features beside the streams, all or none. null removes. */
   async saveMeta(changes: readonly { readonly key: string; readonly value: string | null }[]): Promise<void> {
     const [shard] = this.#registry.shards
-    await shard?.enqueue(metaOperation(changes))
+    await shard?.enqueue(metaOperation(changes), undefined)
   }
 
   #alive(path: string): StreamState | null {
@@ -221,8 +217,8 @@ export class Engine {
 
   async #removeStream(stream: StreamState): Promise<void> {
     const shard = this.#registry.shardOfId(stream.id)
-    if (this.#registry.forksOf(stream.id) > 0) return shard.enqueue(hideOperation(stream))
-    await shard.enqueue(purgeOperation(stream, () => this.#purged(stream)))
+    if (this.#registry.forksOf(stream.id) > 0) return shard.enqueue(hideOperation(stream), undefined)
+    await shard.enqueue(purgeOperation(stream, () => this.#purged(stream)), undefined)
   }
 
   /** After the commit of a purge: frees memory, and the source that was only kept for this fork. */

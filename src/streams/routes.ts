@@ -3,7 +3,8 @@ import { fail } from '../lib/errors.ts'
 import { anonymous, type Principal } from '../lib/principal.ts'
 import { addMissingHeaders } from '../http/headers.ts'
 import { readBody } from '../http/body.ts'
-import { answer as plain, type HeaderPair, type HeaderPairs } from './protocol/answer.ts'
+import { idleTimeoutSecs } from '../http/listener.ts'
+import { answer as plain, type HeaderFields } from './protocol/answer.ts'
 import { appendResponse, parseAppend } from './protocol/append.ts'
 import { createResponse, parseCreate, type CreateRules } from './protocol/create.ts'
 import { parseName, reservedSegment } from './protocol/name.ts'
@@ -29,9 +30,9 @@ export interface StreamRequest {
   /** Who asks; throws or rejects with the refusals of http/authenticate.ts. */
   readonly authenticate: (request: Request) => Principal | Promise<Principal>
   /** CORS and security headers of the answer. */
-  readonly common: HeaderPairs
-  /** Lifts the idle limit of the connection: a live reader is quiet for long. */
-  readonly keepOpen: () => void
+  readonly common: HeaderFields
+  /** Seconds without a byte after which the connection is closed; 0 = never: a live reader is quiet for long. */
+  readonly idleLimit: (secs: number) => void
 }
 
 /** The same with its principal known. */
@@ -68,7 +69,7 @@ export function streamHandler(parts: StreamRoutesParts): StreamHandler {
         return headResponse(parts.streams.head(incoming.principal, path), parts.streams.incarnation, incoming.common)
       case 'DELETE':
         await parts.streams.remove(incoming.principal, path)
-        return plain(204, [...incoming.common, ['Cache-Control', 'no-store']])
+        return plain(204, { ...incoming.common, 'Cache-Control': 'no-store' })
       default:
         return fail('method_not_allowed', { allow: allowed })
     }
@@ -77,13 +78,15 @@ export function streamHandler(parts: StreamRoutesParts): StreamHandler {
 
 async function control(parts: StreamRoutesParts, { request, authenticate, common }: StreamRequest, segments: string[]): Promise<Response> {
   const principal = parts.authenticatesItself(segments) ? anonymous : await authenticate(request)
-  return addMissingHeaders(await parts.control(request, segments, principal), common)
+  return addMissingHeaders(await parts.control(request, segments, principal), Object.entries(common))
 }
 
 async function append(parts: StreamRoutesParts, { request, principal, common }: Identified, path: string): Promise<Response> {
+  const { streams } = parts
   const body = await readBody(request, parts.bodyBytesMax)
-  const result = await parts.streams.append(principal, parseAppend(path, request.headers, body))
-  return appendResponse(result, parts.streams.incarnation, common)
+  const result = await streams.append(principal, parseAppend(path, request.headers, body))
+  streams.countAppend(result, body.byteLength)
+  return appendResponse(result, streams.incarnation, common)
 }
 
 async function create(parts: StreamRoutesParts, incoming: Identified, path: string, urlPath: string): Promise<Response> {
@@ -105,22 +108,23 @@ async function read(parts: StreamRoutesParts, incoming: Identified, path: string
     const page = streams.read(principal, command)
     return pageResponse({ ...answer, page, cursor: null, cacheable: command.from !== 'now' }, common)
   }
-  incoming.keepOpen()
+  incoming.idleLimit(0)
   if (command.live === 'sse') return sse(parts, incoming, command)
-  const polled = await streams.longPoll(principal, command, request.signal)
+  const polled = await streams.longPoll(principal, command, request.signal).finally(() => incoming.idleLimit(idleTimeoutSecs))
   const cursor = streams.cursor(command.cursor)
   if (polled.kind === 'page') return pageResponse({ ...answer, page: polled.page, cursor, cacheable: true }, common)
   return nothingNewResponse({ ...polled, incarnation: streams.incarnation, cursor }, common)
 }
 
-function sse(parts: StreamRoutesParts, { principal, common }: Identified, command: ReturnType<typeof parseRead>): Response {
-  const reader = parts.streams.sse(principal, command)
-  const headers: HeaderPair[] = [
+function sse(parts: StreamRoutesParts, { principal, common, idleLimit }: Identified, command: ReturnType<typeof parseRead>): Response {
+  // Ending a response does not close a connection whose client takes nothing: only its idle limit does.
+  const reader = parts.streams.sse(principal, command, how => idleLimit(how === 'abandoned' ? 1 : idleTimeoutSecs))
+  const headers: HeaderFields = {
     ...common,
-    ['Content-Type', 'text/event-stream'],
-    ['Cache-Control', 'no-cache'],
-    ['X-Accel-Buffering', 'no'],
-  ]
-  if (sseEncoding(reader.stream.mediaType) === 'base64') headers.push(['Stream-SSE-Data-Encoding', 'base64'])
+    'Content-Type': 'text/event-stream',
+    'Cache-Control': 'no-cache',
+    'X-Accel-Buffering': 'no',
+  }
+  if (sseEncoding(reader.stream.mediaType) === 'base64') headers['Stream-SSE-Data-Encoding'] = 'base64'
   return plain(200, headers, reader.body)
 }

@@ -36,7 +36,8 @@ export interface ShardMetrics {
 
 interface Waiting {
   readonly operation: Operation | null
-  readonly resolve: () => void
+  readonly resolve: (result: unknown) => void
+  readonly result: unknown
   readonly reject: (error: unknown) => void
 }
 
@@ -97,32 +98,32 @@ export class Shard {
     }
   }
 
-  /** Queues a decided operation; resolves when it is durable and visible. */
-  enqueue(operation: Operation): Promise<void> {
+  /** Queues a decided operation; resolves to `result` when it is durable and visible. */
+  enqueue<Result>(operation: Operation, result: Result): Promise<Result> {
     const { stream, block } = operation
     for (const record of operation.records) this.#encoder.add(record)
     if (stream !== null) {
       stream.pending++
       if (block !== null) stream.resident.push(block, this.#group)
     }
-    return this.#wait(operation)
+    return this.#wait(operation, result)
   }
 
   /** Resolves when everything that was decided so far is durable. */
   settled(): Promise<void> {
-    return this.#wait(null)
+    return this.#wait(null, undefined)
   }
 
-  #wait(operation: Operation | null): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ operation, resolve, reject })
-      this.#schedule()
+  #wait<Result>(operation: Operation | null, result: Result): Promise<Result> {
+    return new Promise<Result>((resolve, reject) => {
+      // One promise per operation and no step between: the result is known when the operation is decided.
+      this.#waiting.push({ operation, result, resolve: resolve as (result: unknown) => void, reject })
+      if (!this.#busy && !this.#scheduled) this.#schedule()
     })
   }
 
   /** `setImmediate` collects everything that arrives in this turn of the event loop; a microtask would not. */
   #schedule(): void {
-    if (this.#busy || this.#scheduled) return
     this.#scheduled = true
     setImmediate(() => {
       this.#scheduled = false
@@ -169,7 +170,7 @@ export class Shard {
     const done = this.#inFlight
     this.#inFlight = []
     this.#busy = false
-    for (const waiting of done) waiting.resolve()
+    for (const waiting of done) waiting.resolve(waiting.result)
     if (this.#waiting.length > 0) this.#flush()
   }
 

@@ -52,7 +52,7 @@ export class Staging {
     const row = { ...created, tail: 0, hidden: false, touchedAtMs: clock.now(), seq: null, closedBy: null }
     const stream = new StreamState(row, false)
     const shard = registry.shardOfId(stream.id)
-    await shard.enqueue(createOperation(registry, stream, created, new Uint8Array(0), null))
+    await shard.enqueue(createOperation(registry, stream, created, new Uint8Array(0), null), undefined)
     return new Staging(parts, facts, stream)
   }
 
@@ -61,7 +61,7 @@ export class Staging {
     const written: Promise<void>[] = []
     for (const bytes of records) {
       this.#shard.admit(bytes.byteLength)
-      written.push(this.#shard.enqueue(stageAppendOperation(this.#stream, bytes, nowMs)))
+      written.push(this.#shard.enqueue(stageAppendOperation(this.#stream, bytes, nowMs), undefined))
     }
     await Promise.all(written)
   }
@@ -78,14 +78,14 @@ export class Staging {
     }
     if (taken && onConflict === 'fail') fail('stream_exists', { detail: this.#facts.path })
     if (present !== null && registry.forksOf(present.id) > 0) fail('path_blocked', { detail: this.#facts.path })
-    const purged = present === null ? null : this.#shard.enqueue(purgeOperation(present, () => this.#parts.pages.forget(present.id)))
-    const installed = this.#shard.enqueue(installOperation(registry, this.#stream, this.#facts, clock.now(), present))
+    const purged = present === null ? null : this.#shard.enqueue(purgeOperation(present, () => this.#parts.pages.forget(present.id)), undefined)
+    const installed = this.#shard.enqueue(installOperation(registry, this.#stream, this.#facts, clock.now(), present), undefined)
     await Promise.all([purged, installed])
     return 'installed'
   }
 
   async discard(): Promise<void> {
     if (this.#stream.removal !== 'none') return
-    await this.#shard.enqueue(purgeOperation(this.#stream, () => this.#parts.pages.forget(this.#stream.id)))
+    await this.#shard.enqueue(purgeOperation(this.#stream, () => this.#parts.pages.forget(this.#stream.id)), undefined)
   }
 }

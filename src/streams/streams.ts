@@ -17,7 +17,7 @@ import { cursorAfter } from './protocol/cursor.ts'
 import { formatOffset } from './protocol/offset.ts'
 import { Registry } from './registry.ts'
 import { Shard, type ShardLimits } from './shard.ts'
-import { SseReader } from './sse-reader.ts'
+import { SseReader, type SseEnd } from './sse-reader.ts'
 import type { OpenStore } from './store/open.ts'
 import type { StreamState, TailEvent, TailListener } from './stream.ts'
 
@@ -105,12 +105,15 @@ export class Streams {
     return this.engine.create(command)
   }
 
-  async append(principal: Principal, command: AppendCommand): Promise<AppendResult> {
+  append(principal: Principal, command: AppendCommand): Promise<AppendResult> {
     if (command.body !== null || !command.closes) this.#access.check(principal, 'append', command.path)
     if (command.closes) this.#access.check(principal, 'close', command.path)
-    const result = await this.engine.append(command)
-    this.#metrics.appended(result.kind, command.body?.kind === 'record' ? command.body.bytes.byteLength : 0)
-    return result
+    return this.engine.append(command)
+  }
+
+  /** Counts an append that was answered. */
+  countAppend(result: AppendResult, bytes: number): void {
+    this.#metrics.appended(result.kind, bytes)
   }
 
   async remove(principal: Principal, path: string): Promise<void> {
@@ -148,8 +151,8 @@ export class Streams {
     return { kind: 'nothing', offset: from, closed: stream.committedClosed }
   }
 
-  /** A live reader over SSE. Refuses as `read`, and when there are too many readers. */
-  sse(principal: Principal, command: ReadCommand): SseReader {
+  /** A live reader over SSE. Refuses as `read`, and when there are too many readers. `onEnd` is called once, before its last byte. */
+  sse(principal: Principal, command: ReadCommand, onEnd: (how: SseEnd) => void): SseReader {
     const { stream, from } = this.#enter(principal, command)
     this.live.admit()
     const nowMs = this.#clock.now()
@@ -161,9 +164,10 @@ export class Streams {
       cursor: this.cursor(command.cursor),
       endAtMs: Math.min(this.live.sseEndMs(nowMs), expiryOf(principal) ?? Infinity),
       nowMs,
-      ended: ended => {
+      ended: (ended, how) => {
         this.live.unfollow(ended)
         this.engine.touch(stream, this.#clock.now())
+        onEnd(how)
       },
     })
     this.live.follow(reader)
@@ -204,27 +208,25 @@ export class Streams {
 
   /** Lets readers and followers know what a commit changed. */
   #publish(streams: Iterable<StreamState>): void {
-    const events: StreamEvent[] = []
+    const events: StreamEvent[] | null = this.onEvents === null ? null : []
     for (const stream of streams) {
-      const event: TailEvent = {
-        start: stream.publishedTail,
-        end: stream.committedTail,
-        closed: stream.committedClosed,
-        removed: stream.committedRemoval !== 'none',
-        frames: new Map(),
-      }
-      const fresh = !stream.announced && stream.exists
-      const grown = event.end > event.start
-      stream.publishedTail = event.end
-      if (stream.listeners.size > 0 && (grown || event.removed || event.closed !== stream.publishedClosed)) {
-        for (const listener of [...stream.listeners]) listener.onTail(event)
-      }
-      stream.publishedClosed = event.closed
-      if (!stream.path.startsWith(hiddenPrefix)) stream.announced = true
-      if (this.onEvents !== null) collectEvents(stream, { fresh, grown, removed: event.removed }, this.incarnation, events)
+      const { publishedTail: start, committedTail: end } = stream
+      const removed = stream.committedRemoval !== 'none'
+      if (stream.listeners.size > 0) tellReaders(stream, removed)
+      stream.publishedTail = end
+      stream.publishedClosed = stream.committedClosed
+      if (events !== null) collectEvents(stream, { fresh: !stream.announced, grown: end > start, removed }, this.incarnation, events)
+      stream.announced = true
     }
-    if (events.length > 0) this.onEvents?.(events)
+    if (events !== null && events.length > 0) this.onEvents?.(events)
   }
+}
+
+function tellReaders(stream: StreamState, removed: boolean): void {
+  const { publishedTail: start, committedTail: end, committedClosed: closed } = stream
+  if (end === start && !removed && closed === stream.publishedClosed) return
+  const event: TailEvent = { start, end, closed, removed, frames: new Map() }
+  for (const listener of [...stream.listeners]) listener.onTail(event)
 }
 
 function collectEvents(
@@ -233,7 +235,7 @@ function collectEvents(
   incarnation: number,
   events: StreamEvent[],
 ): void {
-  if (stream.path.startsWith(hiddenPrefix)) return
+  if (stream.path.startsWith(hiddenPrefix)) return // an import under way; installing it announces it anew
   const { path, id } = stream
   const tail = formatOffset({ incarnation, at: stream.committedTail })
   if (what.fresh) events.push({ kind: 'created', path, id, tail: formatOffset({ incarnation, at: stream.start }) })

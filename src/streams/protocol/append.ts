@@ -5,7 +5,7 @@ import type { ProducerClaim } from '../producer.ts'
 import { mediaTypeOf } from '../stream.ts'
 import { frameJson } from './json.ts'
 import { formatOffset } from './offset.ts'
-import { answer, type HeaderPair, type HeaderPairs } from './answer.ts'
+import { answer, type HeaderFields } from './answer.ts'
 
 /** A media type with optional parameters; anything else counts as absent on creation. */
 export const mediaTypeForm = /^\s*[\w!#$&^.+-]+\/[\w!#$&^.+-]+\s*(?:;.*)?$/
@@ -27,11 +27,12 @@ export function parseAppend(path: string, headers: Headers, body: Uint8Array): A
   return { path, mediaType, body: frame(mediaType, body), closes, seq, producer }
 }
 
-export function appendResponse(result: AppendResult, incarnation: number, common: HeaderPairs): Response {
-  const headers: HeaderPair[] = [...common, ['Stream-Next-Offset', formatOffset({ incarnation, at: result.tail })]]
-  if (result.closed) headers.push(['Stream-Closed', 'true'])
+export function appendResponse(result: AppendResult, incarnation: number, common: HeaderFields): Response {
+  const headers: HeaderFields = { ...common, 'Stream-Next-Offset': formatOffset({ incarnation, at: result.tail }) }
+  if (result.closed) headers['Stream-Closed'] = 'true'
   if (result.producer !== null) {
-    headers.push(['Producer-Epoch', String(result.producer.epoch)], ['Producer-Seq', String(result.producer.seq)])
+    headers['Producer-Epoch'] = String(result.producer.epoch)
+    headers['Producer-Seq'] = String(result.producer.seq)
   }
   // New data of a producer is 200 and a repeat 204, so that a client can tell them apart (§5.2.1); a close has no data.
   return answer(result.producer !== null && result.kind === 'appended' ? 200 : 204, headers)

@@ -4,7 +4,7 @@ import type { CreateCommand, CreateResult, ForkCommand } from '../commands.ts'
 import { isClosedTrue, mediaTypeForm } from './append.ts'
 import { parseName, type NameLimits } from './name.ts'
 import { formatOffset, parseOffset } from './offset.ts'
-import { answer, type HeaderPair, type HeaderPairs } from './answer.ts'
+import { answer, type HeaderFields } from './answer.ts'
 
 export interface CreateRules {
   /** Path below which streams live, with a slash at both ends. */
@@ -33,15 +33,15 @@ export function parseCreate(path: string, headers: Headers, body: Uint8Array, ru
 }
 
 /** `url` is the absolute address of the stream. */
-export function createResponse(result: CreateResult, url: string, incarnation: number, common: HeaderPairs): Response {
-  const headers: HeaderPair[] = [
+export function createResponse(result: CreateResult, url: string, incarnation: number, common: HeaderFields): Response {
+  const headers: HeaderFields = {
     ...common,
-    ['Content-Type', result.contentType],
-    ['Stream-Next-Offset', formatOffset({ incarnation, at: result.tail })],
-    ['Cache-Control', 'no-store'],
-  ]
-  if (result.closed) headers.push(['Stream-Closed', 'true'])
-  if (result.created) headers.push(['Location', url])
+    'Content-Type': result.contentType,
+    'Stream-Next-Offset': formatOffset({ incarnation, at: result.tail }),
+    'Cache-Control': 'no-store',
+  }
+  if (result.closed) headers['Stream-Closed'] = 'true'
+  if (result.created) headers['Location'] = url
   return answer(result.created ? 201 : 200, headers)
 }
 

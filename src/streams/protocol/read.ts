@@ -1,7 +1,7 @@
 /** GET and HEAD on the wire: query and headers to a command, page to an answer. (PROTOCOL.md §5.5 to §5.7, §10) */
 import { fail } from '../../lib/errors.ts'
 import type { HeadResult, Page, ReadCommand } from '../commands.ts'
-import { answer as respond, type HeaderPair, type HeaderPairs } from './answer.ts'
+import { answer as respond, type HeaderFields } from './answer.ts'
 import { parseCursor } from './cursor.ts'
 import { entityTag, tagMatches } from './etag.ts'
 import { formatOffset, parseReadOffset } from './offset.ts'
@@ -39,53 +39,51 @@ const staleSecsMax = 300
 /** Whole pages and closed ranges never change. */
 const immutableSecsMax = 86_400
 
-export function pageResponse(answer: PageAnswer, common: HeaderPairs): Response {
+export function pageResponse(answer: PageAnswer, common: HeaderFields): Response {
   const { page } = answer
-  const headers: HeaderPair[] = [
+  const headers: HeaderFields = {
     ...common,
-    ['Content-Type', page.contentType],
-    ['Stream-Next-Offset', formatOffset({ incarnation: answer.incarnation, at: page.end })],
-    ['Cache-Control', cacheControl(answer)],
-  ]
-  if (page.upToDate) headers.push(['Stream-Up-To-Date', 'true'])
-  if (page.closed) headers.push(['Stream-Closed', 'true'])
-  if (answer.cursor !== null) headers.push(['Stream-Cursor', String(answer.cursor)])
+    'Stream-Next-Offset': formatOffset({ incarnation: answer.incarnation, at: page.end }),
+    'Cache-Control': cacheControl(answer),
+  }
+  if (page.upToDate) headers['Stream-Up-To-Date'] = 'true'
+  if (page.closed) headers['Stream-Closed'] = 'true'
+  if (answer.cursor !== null) headers['Stream-Cursor'] = String(answer.cursor)
   if (answer.cacheable) {
     const tag = entityTag(page)
-    headers.push(['ETag', tag])
-    if (answer.ifNoneMatch !== null && tagMatches(answer.ifNoneMatch, tag)) {
-      return respond(304, headers.filter(([name]) => name !== 'Content-Type'))
-    }
+    headers['ETag'] = tag
+    if (answer.ifNoneMatch !== null && tagMatches(answer.ifNoneMatch, tag)) return respond(304, headers)
   }
+  headers['Content-Type'] = page.contentType
   return respond(200, headers, page.body)
 }
 
 /** A long-poll that ran out of time, or met the end of a closed stream. */
 export function nothingNewResponse(
   at: { offset: number; incarnation: number; closed: boolean; cursor: number },
-  common: HeaderPairs,
+  common: HeaderFields,
 ): Response {
-  const headers: HeaderPair[] = [
+  const headers: HeaderFields = {
     ...common,
-    ['Stream-Next-Offset', formatOffset({ incarnation: at.incarnation, at: at.offset })],
-    ['Stream-Up-To-Date', 'true'],
-    ['Stream-Cursor', String(at.cursor)],
-    ['Cache-Control', 'no-store'],
-  ]
-  if (at.closed) headers.push(['Stream-Closed', 'true'])
+    'Stream-Next-Offset': formatOffset({ incarnation: at.incarnation, at: at.offset }),
+    'Stream-Up-To-Date': 'true',
+    'Stream-Cursor': String(at.cursor),
+    'Cache-Control': 'no-store',
+  }
+  if (at.closed) headers['Stream-Closed'] = 'true'
   return respond(204, headers)
 }
 
-export function headResponse(result: HeadResult, incarnation: number, common: HeaderPairs): Response {
-  const headers: HeaderPair[] = [
+export function headResponse(result: HeadResult, incarnation: number, common: HeaderFields): Response {
+  const headers: HeaderFields = {
     ...common,
-    ['Content-Type', result.contentType],
-    ['Stream-Next-Offset', formatOffset({ incarnation, at: result.tail })],
-    ['Cache-Control', 'no-store'],
-  ]
-  if (result.closed) headers.push(['Stream-Closed', 'true'])
-  if (result.ttlSecs !== null) headers.push(['Stream-TTL', String(result.ttlSecs)])
-  if (result.expiresAtMs !== null) headers.push(['Stream-Expires-At', new Date(result.expiresAtMs).toISOString()])
+    'Content-Type': result.contentType,
+    'Stream-Next-Offset': formatOffset({ incarnation, at: result.tail }),
+    'Cache-Control': 'no-store',
+  }
+  if (result.closed) headers['Stream-Closed'] = 'true'
+  if (result.ttlSecs !== null) headers['Stream-TTL'] = String(result.ttlSecs)
+  if (result.expiresAtMs !== null) headers['Stream-Expires-At'] = new Date(result.expiresAtMs).toISOString()
   return respond(200, headers)
 }
 
