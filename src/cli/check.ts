@@ -27,7 +27,7 @@ export function addCheck(program: Command, context: Context): void {
 async function check(context: Context, flags: CheckFlags): Promise<number> {
   const loaded = loadDepot(context, flags)
   const isJson = flags.json === true
-  const progress = await startProgress(context.io, `checking ${loaded.config.depot}`, 0, isJson)
+  const progress = await startProgress(context.io, `checking ${loaded.config.depot}`, null, isJson)
   const report = await context.product.check(loaded, doneBytes => progress.at(doneBytes))
   progress.stop(report.problems.length === 0 ? 'no damage' : `${report.problems.length} problems`)
   await context.io.out(isJson ? jsonLine(report) : textOf(report))

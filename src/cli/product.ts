@@ -31,7 +31,7 @@ export interface Product {
 export const systemProduct: Product = {
   serve: async loaded => (await import('../app.ts')).runServer(loaded),
   open: openLocal,
-  check: async (loaded, onProgress) => (await import('../app.ts')).checkDepot(loaded, onProgress),
+  check: async (loaded, onProgress) => (await import('../streams/store/check.ts')).checkStore(loaded.config.storage.dataDir, onProgress),
 }
 
 async function openLocal(loaded: LoadedConfig): Promise<LocalServer> {

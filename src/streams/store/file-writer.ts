@@ -5,7 +5,7 @@ import { openWriter } from '../../storage/database.ts'
 import { WalGauge } from '../../storage/wal.ts'
 import { Applier } from './applier.ts'
 import { decodeGroup, groupNumber } from './group.ts'
-import { firstSegmentBytes, LogSegments, segmentBytes } from './log-segments.ts'
+import { firstSegmentBytes, LogSegments } from './log-segments.ts'
 import type { FromWriter, WriterSettings } from './messages.ts'
 import { prepareSchema } from './schema.ts'
 import { isFull } from './sqlite-errors.ts'
@@ -31,6 +31,7 @@ export class FileWriter {
   readonly #applier: Applier
   readonly #files: StreamFiles
   readonly #segments: LogSegments
+  readonly #segmentBytes: number
   readonly #wal: WalGauge
   readonly #clock: Clock
   readonly #synced: boolean
@@ -58,7 +59,8 @@ export class FileWriter {
       drop: streamId => files.remove(streamId),
     })
     this.#wal = new WalGauge(this.#db, settings.file, () => say({ kind: 'walGrown' }))
-    this.#segments = new LogSegments(directory)
+    this.#segmentBytes = settings.segmentBytes
+    this.#segments = new LogSegments(directory, settings.segmentBytes)
     const lastGroup = this.#recover()
     const segment = (this.#segments.numbers().at(-1) ?? 0) + 1
     this.#restartLog(segment)
@@ -78,8 +80,8 @@ export class FileWriter {
   /** Makes segment `number` ready. */
   prepare(number: number): void {
     try {
-      this.#segments.prepare(number, segmentBytes)
-      this.#used.push({ number, bytes: segmentBytes, lastGroup: 0 })
+      this.#segments.prepare(number, this.#segmentBytes)
+      this.#used.push({ number, bytes: this.#segmentBytes, lastGroup: 0 })
       this.#say({ kind: 'prepared', segment: number })
     } catch (error) {
       if (!isFull(error)) throw error
@@ -121,7 +123,7 @@ export class FileWriter {
         this.#waiting.push({ number, group: copy })
         this.#applier.add(number, copy)
       } else this.#rewrite(group)
-    })
+    }, stored)
     this.#applyAll()
     if (this.#synced) this.#files.sync()
     return Math.max(stored, last ?? 0)
@@ -138,9 +140,10 @@ export class FileWriter {
 
   /** Everything of the old log is in place: a new one begins. */
   #restartLog(segment: number): void {
-    this.#segments.prepare(segment, firstSegmentBytes)
+    const bytes = firstSegmentBytes(this.#segmentBytes)
+    this.#segments.prepare(segment, bytes)
     for (const number of this.#segments.numbers()) if (number !== segment) this.#segments.recycle(number, 0)
-    this.#used.push({ number: segment, bytes: firstSegmentBytes, lastGroup: 0 })
+    this.#used.push({ number: segment, bytes, lastGroup: 0 })
   }
 
   #applyAll(): void {

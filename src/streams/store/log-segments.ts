@@ -5,18 +5,25 @@ import { OperatorError } from '../../lib/errors.ts'
 import { groupHeaderBytes, groupIntact, groupMagic, groupNumber } from './group.ts'
 import { syncDirectory } from './layout.ts'
 
-/** Bytes of a segment. The first one is small, so that a new store is ready at once. */
-export const segmentBytes = 64 * 1024 * 1024
-export const firstSegmentBytes = 4 * 1024 * 1024
+/** Bytes of a segment, and of the first one, which is small so that a store is ready at once. */
+export const defaultSegmentBytes = 64 * 1024 * 1024
+const firstSegmentBytesMax = 4 * 1024 * 1024
+
+export function firstSegmentBytes(segmentBytes: number): number {
+  return Math.min(firstSegmentBytesMax, segmentBytes)
+}
+
 /** Segments kept for later use. */
 const freeSegmentsMax = 2
 const zeroBytes = 1024 * 1024
 
 export class LogSegments {
   readonly directory: string
+  readonly #segmentBytes: number
   #free: string[] = []
 
-  constructor(directory: string) {
+  constructor(directory: string, segmentBytes: number) {
+    this.#segmentBytes = segmentBytes
     this.directory = join(directory, 'log')
     mkdirSync(this.directory, { recursive: true, mode: 0o700 })
     for (const name of readdirSync(this.directory)) {
@@ -28,7 +35,7 @@ export class LogSegments {
   /** Makes segment `number` ready to be written: every byte has its place on the disk already. */
   prepare(number: number, bytes: number): void {
     const path = segmentPath(this.directory, number)
-    const old = bytes === segmentBytes ? this.#free.pop() : undefined
+    const old = bytes === this.#segmentBytes ? this.#free.pop() : undefined
     if (old !== undefined) renameSync(old, path) // what is left in it has lower group numbers and so is no part of the log
     else zeroFile(path, bytes)
     syncDirectory(this.directory)
@@ -37,7 +44,7 @@ export class LogSegments {
   /** Everything in segment `number` is durable elsewhere. */
   recycle(number: number, bytes: number): void {
     const path = segmentPath(this.directory, number)
-    if (bytes !== segmentBytes || this.#free.length >= freeSegmentsMax) rmSync(path)
+    if (bytes !== this.#segmentBytes || this.#free.length >= freeSegmentsMax) rmSync(path)
     else {
       const free = join(this.directory, `free-${number}`)
       renameSync(path, free)
@@ -56,9 +63,10 @@ export class LogSegments {
 
   /**
    * Calls `visit` for every group of the log in order and returns the number of the last one, or null. A group that was
-   * being written at a crash is the end; an unreadable one before others is damage and refused.
+   * being written at a crash is the end; an unreadable one before others is damage and refused. `applied` is the last group
+   * that is safe elsewhere.
    */
-  replay(visit: (group: Uint8Array) => void): number | null {
+  replay(visit: (group: Uint8Array) => void, applied: number): number | null {
     let last: number | null = null
     for (const segment of this.numbers()) {
       const bytes = readFileSync(segmentPath(this.directory, segment))
@@ -71,7 +79,7 @@ export class LogSegments {
         visit(group)
         at += group.byteLength
       }
-      if (laterGroup(bytes, at, last)) throw damaged(this.directory, { segment, at })
+      if (laterGroup(bytes, at, Math.max(last ?? 0, applied))) throw damaged(this.directory, { segment, at })
     }
     return last
   }
@@ -107,9 +115,8 @@ export function groupAt(bytes: Buffer, at: number): Uint8Array | null {
 
 const magicBytes = Buffer.from(new Uint32Array([groupMagic]).buffer)
 
-/** True when a group that belongs after `last` stands somewhere behind `at`: then what is at `at` was acknowledged once. */
-function laterGroup(bytes: Buffer, at: number, last: number | null): boolean {
-  if (last === null) return false
+/** True when a group with a higher number than `last` stands somewhere behind `at`: then what is at `at` was acknowledged once. */
+export function laterGroup(bytes: Buffer, at: number, last: number): boolean {
   for (let found = bytes.indexOf(magicBytes, at); found >= 0; found = bytes.indexOf(magicBytes, found + 1)) {
     const group = groupAt(bytes, found)
     if (group !== null && groupNumber(group) > last) return true

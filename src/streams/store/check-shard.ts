@@ -1,0 +1,137 @@
+/** Verifies one shard file and the bytes that its rows stand for: structure, every checksum, and that no stream has a gap. Changes nothing. */
+import type { Database } from 'bun:sqlite'
+import { Refusal } from '../../lib/errors.ts'
+import { openReader } from '../../storage/database.ts'
+import { groupIntact, groupNumber } from './group.ts'
+import { producerState, segmentBlock, streamRow, type ProducerColumns, type SegmentColumns, type StreamColumns } from './rows.ts'
+import { formatVersion } from './schema.ts'
+
+export interface ShardCheck {
+  readonly problem: (text: string) => void
+  /** Called with the number of bytes that were just verified. */
+  readonly verified: (bytes: number) => void
+  /** The bytes of a segment: its own, or those of the stream's file. */
+  readonly bytesOf: (streamId: number, row: SegmentColumns) => Uint8Array
+}
+
+export interface ShardFacts {
+  readonly streams: ReadonlySet<number>
+  readonly parents: ReadonlySet<number>
+  /** The last group of the log that the tables hold. */
+  readonly lastGroup: number
+}
+
+const cacheBytes = 8 * 1024 * 1024
+/** SQLite lists at most this many faults of a file. */
+const faultsMax = 20
+
+/** Verifies the shard file `path`. Yields between streams, so that progress can be shown. */
+export function* checkShard(path: string, check: ShardCheck): Generator<void, ShardFacts> {
+  const facts = { streams: new Set<number>(), parents: new Set<number>(), lastGroup: 0 }
+  const db = opened(path, check)
+  if (db === null) return facts
+  try {
+    checkStructure(db, check)
+    checkLog(db, check)
+    checkProducers(db, check)
+    yield
+    const tails = checkStreams(db, check, facts)
+    yield* checkSegments(db, check, tails)
+    const last = db.query<{ value: string }, []>(`SELECT value FROM meta WHERE key = 'shard/last_group'`).get()
+    return { ...facts, lastGroup: Number(last?.value ?? 0) }
+  } catch (error) {
+    check.problem(textOf(error))
+    return facts
+  } finally {
+    db.close()
+  }
+}
+
+function opened(path: string, check: ShardCheck): Database | null {
+  try {
+    const db = openReader(path, cacheBytes)
+    const version = db.query<{ user_version: number }, []>('PRAGMA user_version').get()?.user_version
+    if (version === formatVersion) return db
+    check.problem(`it has format ${version}; this headwater reads format ${formatVersion}`)
+    db.close()
+  } catch (error) {
+    check.problem(textOf(error))
+  }
+  return null
+}
+
+function checkStructure(db: Database, check: ShardCheck): void {
+  for (const { integrity_check: fault } of db.query<{ integrity_check: string }, []>(`PRAGMA integrity_check(${faultsMax})`).all()) {
+    if (fault !== 'ok') check.problem(fault)
+  }
+}
+
+/** Groups that were acknowledged and wait to be brought into the tables. */
+function checkLog(db: Database, check: ShardCheck): void {
+  let before: number | null = null
+  for (const { number, data } of db.query<{ number: number; data: Uint8Array }, []>('SELECT number, data FROM log ORDER BY number').iterate()) {
+    if (!groupIntact(data) || groupNumber(data) !== number) check.problem(`group ${number} of the log is damaged`)
+    if (before !== null && number !== before + 1) check.problem(`groups ${before + 1} to ${number - 1} of the log are missing`)
+    before = number
+    check.verified(data.byteLength)
+  }
+}
+
+function checkProducers(db: Database, check: ShardCheck): void {
+  const rows = db.query<ProducerColumns & { stream_id: number }, []>('SELECT stream_id, id, epoch, seq, sum FROM producers').iterate()
+  for (const row of rows) attempt(check, () => producerState(row.stream_id, row))
+}
+
+interface Extent {
+  readonly start: number
+  readonly tail: number
+}
+
+function checkStreams(db: Database, check: ShardCheck, facts: { streams: Set<number>; parents: Set<number> }): ReadonlyMap<number, Extent> {
+  const extents = new Map<number, Extent>()
+  for (const columns of db.query<StreamColumns, []>('SELECT * FROM streams').iterate()) {
+    attempt(check, () => streamRow(columns))
+    facts.streams.add(columns.id)
+    if (columns.parent_id !== null) facts.parents.add(columns.parent_id)
+    extents.set(columns.id, { start: columns.start, tail: columns.tail })
+  }
+  return extents
+}
+
+function* checkSegments(db: Database, check: ShardCheck, extents: ReadonlyMap<number, Extent>): Generator<void> {
+  const dropped = new Set(db.query<{ stream_id: number }, []>('SELECT stream_id FROM dropped').all().map(row => row.stream_id))
+  const reached = new Map<number, number>()
+  const rows = db.query<SegmentColumns & { stream_id: number }, []>('SELECT * FROM segments ORDER BY stream_id, start').iterate()
+  for (const row of rows) {
+    const id = row.stream_id
+    if (dropped.has(id)) continue
+    const extent = extents.get(id)
+    if (extent === undefined) check.problem(`bytes ${row.start} to ${row.end} belong to stream ${id}, which does not exist`)
+    const from = reached.get(id) ?? extent?.start
+    if (from !== undefined && from !== row.start) check.problem(`stream ${id}: bytes ${from} to ${row.start} are missing`)
+    reached.set(id, row.end)
+    attempt(check, () => segmentBlock(id, row, check.bytesOf(id, row)))
+    check.verified(row.end - row.start)
+    yield
+  }
+  for (const [id, { start, tail }] of extents) {
+    const end = reached.get(id) ?? start
+    if (end !== tail) check.problem(`stream ${id}: its bytes end at ${end}, its tail is ${tail}`)
+  }
+}
+
+function attempt(check: ShardCheck, run: () => unknown): void {
+  try {
+    run()
+  } catch (error) {
+    check.problem(textOf(error))
+  }
+}
+
+function textOf(error: unknown): string {
+  if (error instanceof Refusal) {
+    const details: { readonly detail?: string } = error.details
+    return `damaged: ${details.detail ?? error.code}`
+  }
+  return error instanceof Error ? error.message : String(error)
+}

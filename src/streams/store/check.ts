@@ -1,0 +1,157 @@
+/** Verifies a whole data directory while no server uses it: every file, every checksum. What is wrong is told; nothing is mended. */
+import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { basename, join, relative } from 'node:path'
+import { OperatorError } from '../../lib/errors.ts'
+import { walDamage } from '../../storage/wal-check.ts'
+import { checkShard, type ShardCheck, type ShardFacts } from './check-shard.ts'
+import { DirectoryLock } from './directory-lock.ts'
+import { groupNumber } from './group.ts'
+import { readLayout, type Layout } from './layout.ts'
+import { groupAt, laterGroup } from './log-segments.ts'
+import { StreamFiles } from './stream-files.ts'
+
+export interface StoreReport {
+  readonly files: number
+  readonly streams: number
+  /** Bytes of streams and logs that were verified. */
+  readonly bytes: number
+  readonly problems: readonly { readonly file: string; readonly problem: string }[]
+}
+
+/** Problems that one report lists at the most; the last one says that there are more. */
+export const problemsMax = 1000
+const bytesPerTurn = 4 * 1024 * 1024
+
+/**
+ * Verifies the store in `directory`; `onProgress` gets the bytes verified so far and the size of all files. Refuses (OperatorError) when there is
+ * no store (78), or when a server uses it (75).
+ */
+export async function checkStore(directory: string, onProgress: (doneBytes: number, totalBytes: number) => void): Promise<StoreReport> {
+  if (!existsSync(join(directory, 'layout.json'))) {
+    throw new OperatorError(`${directory} holds no streams`, 'Name the depot with --depot, or storage.data_dir with --set.', 78)
+  }
+  const lock = new DirectoryLock(directory)
+  try {
+    return await new Check(directory, onProgress).run()
+  } finally {
+    lock.release()
+  }
+}
+
+class Check {
+  readonly #directory: string
+  readonly #onProgress: (doneBytes: number, totalBytes: number) => void
+  readonly #totalBytes: number
+  readonly #problems: { file: string; problem: string }[] = []
+  #files = 0
+  #bytes = 0
+
+  constructor(directory: string, onProgress: (doneBytes: number, totalBytes: number) => void) {
+    this.#directory = directory
+    this.#onProgress = onProgress
+    this.#totalBytes = filesBelow(directory).reduce((sum, path) => sum + statSync(path).size, 0)
+  }
+
+  async run(): Promise<StoreReport> {
+    const layout = this.#layout()
+    const shards = layout === null ? [] : await this.#shards(layout)
+    if (layout?.family === 'file') this.#commitLog(shards[0]?.lastGroup ?? 0)
+    const streams = new Set(shards.flatMap(shard => [...shard.streams]))
+    const orphans = shards.flatMap(shard => [...shard.parents]).filter(parent => !streams.has(parent))
+    for (const parent of new Set(orphans)) this.#problem(this.#directory, `stream ${parent}, from which others were forked, is missing`)
+    return { files: this.#files, streams: streams.size, bytes: this.#bytes, problems: this.#problems }
+  }
+
+  #layout(): Layout | null {
+    this.#files++
+    try {
+      return readLayout(this.#directory)
+    } catch (error) {
+      this.#problem(join(this.#directory, 'layout.json'), error instanceof Error ? error.message : String(error))
+      return null
+    }
+  }
+
+  async #shards(layout: Layout): Promise<readonly ShardFacts[]> {
+    const folder = join(this.#directory, layout.family)
+    const names = layout.family === 'file' ? ['index.db'] : Array.from({ length: layout.shards }, (_, shard) => `shard-${String(shard).padStart(3, '0')}.db`)
+    const facts: ShardFacts[] = []
+    for (const name of names) {
+      const path = join(folder, name)
+      if (existsSync(path)) facts.push(await this.#shard(path, layout.family === 'file' ? new StreamFiles(folder, 'read') : null))
+      else this.#problem(path, 'it is missing')
+    }
+    return facts
+  }
+
+  async #shard(path: string, files: StreamFiles | null): Promise<ShardFacts> {
+    this.#files++
+    const hadLog = existsSync(`${path}-wal`)
+    const damage = walDamage(`${path}-wal`)
+    if (damage !== null) this.#problem(`${path}-wal`, damage)
+    const read = new Set<number>()
+    const check: ShardCheck = {
+      problem: text => this.#problem(path, text),
+      verified: bytes => void (this.#bytes += bytes),
+      bytesOf(streamId, row) {
+        if (files === null) return row.data ?? new Uint8Array(0)
+        read.add(streamId)
+        return files.read(streamId, row.start, row.end - row.start)
+      },
+    }
+    const steps = checkShard(path, check)
+    try {
+      for (let shownBytes = this.#bytes; ; ) {
+        const step = steps.next()
+        if (step.done) {
+          this.#files += read.size
+          return step.value
+        }
+        if (this.#bytes - shownBytes < bytesPerTurn) continue
+        shownBytes = this.#bytes
+        this.#onProgress(this.#bytes, this.#totalBytes)
+        await new Promise(resolve => setImmediate(resolve))
+      }
+    } finally {
+      files?.close()
+      // Reading made them; with our lock on the directory nobody else uses them.
+      if (!hadLog) for (const end of ['-wal', '-shm']) rmSync(path + end, { force: true })
+    }
+  }
+
+  /** After a clean stop the log is empty. Else it must be readable from the first group that the tables lack. */
+  #commitLog(lastApplied: number): void {
+    const folder = join(this.#directory, 'file', 'log')
+    const names = existsSync(folder) ? readdirSync(folder).filter(name => /^\d{10}\.log$/.test(name)).toSorted() : []
+    let last: number | null = null
+    for (const name of names) {
+      this.#files++
+      const path = join(folder, name)
+      const bytes = readFileSync(path)
+      let at = 0
+      for (let group = groupAt(bytes, at); group !== null && follows(group, last); group = groupAt(bytes, at)) {
+        last = groupNumber(group)
+        at += group.byteLength
+        this.#bytes += group.byteLength
+      }
+      const lost = laterGroup(bytes, at, Math.max(last ?? 0, lastApplied))
+      if (lost) this.#problem(path, `it is damaged at byte ${at}: groups behind it cannot be read`)
+    }
+  }
+
+  #problem(path: string, problem: string): void {
+    if (this.#problems.length > problemsMax) return
+    const file = relative(this.#directory, path) || basename(path)
+    this.#problems.push(this.#problems.length === problemsMax ? { file, problem: 'there are more problems' } : { file, problem })
+  }
+}
+
+function follows(group: Uint8Array, last: number | null): boolean {
+  return last === null || groupNumber(group) === last + 1
+}
+
+function filesBelow(directory: string): readonly string[] {
+  return readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter(entry => entry.isFile())
+    .map(entry => join(entry.parentPath, entry.name))
+}
