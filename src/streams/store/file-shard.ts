@@ -4,7 +4,7 @@ import { assert } from '../../lib/assert.ts'
 import type { Block } from './block.ts'
 import type { Checkpointer } from './checkpointer.ts'
 import { CommitLog } from './commit-log.ts'
-import { firstSegmentBytes, segmentBytes } from './log-segments.ts'
+import { firstSegmentBytes } from './log-segments.ts'
 import type { FromWriter, WriterSettings } from './messages.ts'
 import { ShardReader } from './shard-reader.ts'
 import { StoreFull, type ProducerState, type ShardStore, type StreamRow } from './store.ts'
@@ -34,8 +34,8 @@ export class FileShard implements ShardStore {
     this.#log = new CommitLog({
       directory: join(directory, 'log'),
       segment: ready.segment,
-      segmentBytes: firstSegmentBytes,
-      nextSegmentBytes: segmentBytes,
+      segmentBytes: firstSegmentBytes(settings.segmentBytes),
+      nextSegmentBytes: settings.segmentBytes,
       synced: settings.synced,
       prepare: segment => this.#prepare(segment),
     })
@@ -57,7 +57,7 @@ export class FileShard implements ShardStore {
       this.#fence(`writing the commit log failed: ${String(error)}`)
       throw error
     }
-    this.#thread.post({ kind: 'apply', number, group, segment: this.#log.segment }, [group.buffer])
+    this.#thread.post({ kind: 'apply', number, group, segment: this.#log.segment }) // a copy: readers are served from this one until it is applied
   }
 
   drain(): Promise<void> {

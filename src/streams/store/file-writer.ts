@@ -1,5 +1,6 @@
 /** The writer of the file modes: brings committed groups from the log into stream files and their index. Runs in its own thread. */
 import type { Database } from 'bun:sqlite'
+import { must } from '../../lib/assert.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { openWriter } from '../../storage/database.ts'
 import { WalGauge } from '../../storage/wal.ts'
@@ -38,10 +39,12 @@ export class FileWriter {
   readonly #say: (message: FromWriter) => void
   /** Groups that are not applied yet, for a repeat after a full disk. */
   #waiting: { number: number; group: Uint8Array }[] = []
-  /** Segments of the log in use, the one being written last. */
+  /** Segments of the log in use: full ones, the one being written, and perhaps the next one. */
   readonly #used: UsedSegment[] = []
   #cancelTimer: (() => void) | null = null
   #applied = 0
+  /** The segment that groups arrive in. Later ones are prepared, earlier ones are full. */
+  #segment = 0
 
   constructor(settings: WriterSettings, directory: string, clock: Clock, say: (message: FromWriter) => void) {
     this.#clock = clock
@@ -71,8 +74,9 @@ export class FileWriter {
   add(number: number, group: Uint8Array, segment: number): void {
     this.#waiting.push({ number, group })
     this.#applier.add(number, group)
-    const used = this.#used.find(each => each.number === segment)
-    if (used) used.lastGroup = number
+    this.#segment = segment
+    const used = must(this.#used.find(each => each.number === segment), 'a segment that is written is in use')
+    used.lastGroup = number
     if (this.#applier.busy(roundBytesMin)) this.#applySome()
     else this.#later(quietMs)
   }
@@ -186,7 +190,7 @@ export class FileWriter {
 
   /** Gives segments back whose groups are applied, once their stream files are on the disk. */
   #recycle(): void {
-    const done = this.#used.slice(0, -1).filter(used => used.lastGroup > 0 && used.lastGroup <= this.#applied)
+    const done = this.#used.filter(used => used.number < this.#segment && used.lastGroup <= this.#applied)
     if (done.length < unsyncedSegmentsMax) return
     if (this.#synced) this.#files.sync()
     for (const used of done) {

@@ -74,7 +74,7 @@ export class LogSegments {
       for (;;) {
         const group = groupAt(bytes, at)
         // A lower number is what an earlier use of the file left; a higher one stands behind something lost.
-        if (group === null || (last !== null && groupNumber(group) !== last + 1)) break
+        if (group === null || !follows(groupNumber(group), last, applied)) break
         last = groupNumber(group)
         visit(group)
         at += group.byteLength
@@ -83,6 +83,11 @@ export class LogSegments {
     }
     return last
   }
+}
+
+/** True when group `number` continues the log after `last`, or begins it where what is `applied` ends or before. */
+export function follows(number: number, last: number | null, applied: number): boolean {
+  return last === null ? number <= applied + 1 : number === last + 1
 }
 
 export function segmentPath(directory: string, number: number): string {

@@ -9,9 +9,11 @@ export interface WriterSettings {
   readonly directory: string | null
   /** Whether stream files and the commit log are synced (file-durable). */
   readonly synced: boolean
+  /** Bytes of a segment of the commit log. */
+  readonly segmentBytes: number
 }
 
-/** To the writer. A group's buffer is transferred. `group` numbers grow by one. */
+/** To the writer. `group` numbers grow by one. */
 export type ToWriter =
   | { readonly kind: 'open'; readonly settings: WriterSettings }
   | { readonly kind: 'group'; readonly number: number; readonly group: Uint8Array<ArrayBuffer> }

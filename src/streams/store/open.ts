@@ -8,6 +8,7 @@ import { AcidShard } from './acid-shard.ts'
 import { Checkpointer } from './checkpointer.ts'
 import { DirectoryLock } from './directory-lock.ts'
 import { FileShard } from './file-shard.ts'
+import { defaultSegmentBytes } from './log-segments.ts'
 import { readLayout, writeLayout, type Layout } from './layout.ts'
 import { memoryShard } from './memory-shard.ts'
 import type { ShardStore, StorageMode } from './store.ts'
@@ -18,6 +19,8 @@ export interface StoreSettings {
   readonly dataDirectory: string
   /** Shards of a new acid store; null = auto. The file modes have one commit log. */
   readonly acidShards: number | null
+  /** Bytes of a segment of the commit log of the file modes; every group fits one. */
+  readonly logSegmentBytes?: number
 }
 
 export interface OpenStore {
@@ -71,7 +74,7 @@ async function openAcid(settings: StoreSettings, layout: Layout, parts: { fence:
     Array.from({ length: layout.shards }, (_, shard) => {
       const file = join(directory, `shard-${String(shard).padStart(3, '0')}.db`)
       const worker = new Worker(new URL('./acid-worker.ts', import.meta.url).href)
-      const writer = { file, shard, shards: layout.shards, directory: null, synced: true }
+      const writer = { file, shard, shards: layout.shards, directory: null, synced: true, segmentBytes: 0 }
       return AcidShard.open(writer, worker, checkpointer, parts.fence)
     }),
   )
@@ -87,7 +90,8 @@ async function openFiles(
   makeDirectory(directory)
   const checkpointer = newCheckpointer(parts.fence)
   const worker = new Worker(new URL('./file-worker.ts', import.meta.url).href)
-  const writer = { file: join(directory, 'index.db'), shard: 0, shards: 1, directory, synced: mode === 'file-durable' }
+  const segmentBytes = settings.logSegmentBytes ?? defaultSegmentBytes
+  const writer = { file: join(directory, 'index.db'), shard: 0, shards: 1, directory, synced: mode === 'file-durable', segmentBytes }
   const shard = await FileShard.open(writer, worker, checkpointer, parts.fence)
   return { shards: [shard], close: () => closeAll([shard], checkpointer) }
 }
