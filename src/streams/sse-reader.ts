@@ -9,6 +9,9 @@ export const eventBytesMax = 256 * 1024
 /** Bytes that may wait for a slow reader, at about; one event may come on top. */
 export const bufferBytesMax = 64 * 1024
 
+/** `abandoned`: the reader took nothing for too long, and what waits for it will not be taken either. */
+export type SseEnd = 'finished' | 'abandoned'
+
 export interface SseStart {
   readonly stream: StreamState
   readonly pages: Pages
@@ -18,7 +21,7 @@ export interface SseStart {
   /** When the connection ends, ms since the epoch: for cycling, or with the credential. */
   readonly endAtMs: number
   readonly nowMs: number
-  readonly ended: (reader: SseReader) => void
+  readonly ended: (reader: SseReader, how: SseEnd) => void
 }
 
 export class SseReader implements TailListener {
@@ -167,15 +170,15 @@ export class SseReader implements TailListener {
 
   #abandon(): void {
     const controller = this.#controller
-    this.#end()
+    this.#end('abandoned')
     controller?.error(new Error('the reader took nothing for too long'))
   }
 
-  #end(): void {
+  #end(how: SseEnd = 'finished'): void {
     if (this.#controller === null) return
     this.#controller = null
     this.#start.stream.listeners.delete(this)
-    this.#start.ended(this)
+    this.#start.ended(this, how)
   }
 }
 

@@ -36,7 +36,7 @@ export interface PageAnswer {
 /** Caches may keep what reaches the tail for a minute: a reader asks for the next offset, never for the same again. */
 const tailSecsMax = 60
 const staleSecsMax = 300
-/** Whole pages and closed ranges never change. */
+/** Whole pages before the tail and closed ranges never change; at the tail even a whole page stops being up to date. */
 const immutableSecsMax = 86_400
 
 export function pageResponse(answer: PageAnswer, common: HeaderFields): Response {
@@ -90,6 +90,6 @@ export function headResponse(result: HeadResult, incarnation: number, common: He
 function cacheControl(answer: PageAnswer): string {
   if (!answer.cacheable) return 'no-store'
   const { page, visibility } = answer
-  if (page.end > page.start && (page.full || page.closed)) return `${visibility}, max-age=${immutableSecsMax}, immutable`
+  if (page.end > page.start && ((page.full && !page.upToDate) || page.closed)) return `${visibility}, max-age=${immutableSecsMax}, immutable`
   return `${visibility}, max-age=${tailSecsMax}, stale-while-revalidate=${staleSecsMax}`
 }
