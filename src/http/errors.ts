@@ -20,7 +20,7 @@ export const problemType = 'application/problem+json'
 /** Never throws. Refusals tell their code and details; anything else is an opaque 500, whole in the log. */
 export function errorResponse(error: unknown, context: ErrorContext): Response {
   const refusal = asRefusal(error)
-  if (refusal === null) context.log.error('request failed', { error, request_id: context.requestId, path: context.instance })
+  if (refusal === null || refusal.status === 500) context.log.error('request failed', { error, request_id: context.requestId, path: context.instance })
   const code = refusal?.code ?? 'internal'
   const details: object = refusal?.details ?? {}
   const headers = new Headers([

@@ -5,7 +5,7 @@ import { decideAppend } from './appending.ts'
 import type { AppendCommand, AppendResult, CreateCommand, CreateResult, ForkCommand } from './commands.ts'
 import { assertSameStream, contentTypeOf, createdStream } from './creating.ts'
 import { forkStart } from './forking.ts'
-import { appendOperation, createOperation, hideOperation, metaOperation, purgeOperation, touchOperation } from './operations.ts'
+import { AppendOperation, createOperation, hideOperation, metaOperation, purgeOperation, touchOperation } from './operations.ts'
 import type { Pages } from './pages.ts'
 import type { ProducerClaim, ProducerProgress } from './producer.ts'
 import { frameJson } from './protocol/json.ts'
@@ -80,7 +80,7 @@ export class Engine {
       return this.#settled(stream).then(() => result)
     }
     const { bytes } = decision
-    const operation = appendOperation(stream, command, bytes, this.#clock.now())
+    const operation = new AppendOperation(stream, command, bytes, this.#clock.now())
     this.#count(bytes.byteLength)
     const { tail, closed } = stream
     const kind = body === null ? 'closed' : 'appended'

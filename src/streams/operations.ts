@@ -1,40 +1,57 @@
 /** The operations that a shard commits: what is decided at once, what becomes visible after the commit, how it is undone. */
 import type { AppendCommand } from './commands.ts'
+import type { ProducerProgress } from './producer.ts'
 import type { Registry } from './registry.ts'
 import type { Operation } from './shard.ts'
 import type { CreatedStream, LogRecord } from './store/group.ts'
 import type { ProducerState } from './store/store.ts'
 import type { StreamState } from './stream.ts'
 
-/** Decides an append of `bytes` (none for a bare close). */
-export function appendOperation(stream: StreamState, command: AppendCommand, bytes: Uint8Array, nowMs: number): Operation {
-  const { tail: start, closed, closedBy, seq } = stream
-  const { producer } = command
-  const progress = producer && stream.producers.get(producer.id)
-  const end = start + bytes.byteLength
-  const closes = command.closes || closed
-  stream.tail = end
-  stream.closed = closes
-  if (command.closes) stream.closedBy = producer
-  if (command.seq !== null) stream.seq = command.seq
-  if (producer) stream.producers.set(producer.id, producer)
-  stream.touchedAtMs = stream.storedTouchMs = Math.max(nowMs, stream.touchedAtMs)
-  return {
-    stream,
-    records: [{ kind: 'append', id: stream.id, start, bytes, atMs: nowMs, closes: command.closes, seq: command.seq, producer }],
-    block: bytes.byteLength === 0 ? null : { start, end, bytes, ends: null },
-    commit() {
-      stream.committedTail = end
-      stream.committedClosed = closes
-    },
-    undo() {
-      stream.tail = start
-      stream.closed = closed
-      stream.closedBy = closedBy
-      stream.seq = seq
-      if (producer && progress) stream.producers.set(producer.id, progress)
-      else if (producer) stream.producers.delete(producer.id)
-    },
+const noBytes = { start: 0, end: 0 }
+
+/** Decides an append of `bytes` (none for a bare close). A class, because every append makes one. */
+export class AppendOperation implements Operation {
+  readonly stream: StreamState
+  readonly records: readonly [LogRecord]
+  readonly start: number
+  readonly end: number
+  readonly #closed: boolean
+  readonly #before: { closed: boolean; closedBy: ProducerState | null; seq: string | null; progress: ProducerProgress | null }
+
+  constructor(stream: StreamState, command: AppendCommand, bytes: Uint8Array, nowMs: number) {
+    const { producer, closes, seq } = command
+    const { closed, closedBy, tail: start } = stream
+    const progress = producer === null ? null : (stream.producers.get(producer.id) ?? null)
+    this.stream = stream
+    this.start = start
+    this.end = start + bytes.byteLength
+    this.#closed = closes || closed
+    this.#before = { closed, closedBy, seq: stream.seq, progress }
+    this.records = [{ kind: 'append', id: stream.id, start, bytes, atMs: nowMs, closes, seq, producer }]
+    stream.tail = this.end
+    stream.closed = this.#closed
+    if (closes) stream.closedBy = producer
+    if (seq !== null) stream.seq = seq
+    if (producer !== null) stream.producers.set(producer.id, producer)
+    stream.touchedAtMs = stream.storedTouchMs = Math.max(nowMs, stream.touchedAtMs)
+  }
+
+  commit(): void {
+    this.stream.committedTail = this.end
+    this.stream.committedClosed = this.#closed
+  }
+
+  undo(): void {
+    const { stream } = this
+    const { closed, closedBy, seq, progress } = this.#before
+    const [record] = this.records
+    stream.tail = this.start
+    stream.closed = closed
+    stream.closedBy = closedBy
+    stream.seq = seq
+    if (record.kind !== 'append' || record.producer === null) return
+    if (progress === null) stream.producers.delete(record.producer.id)
+    else stream.producers.set(record.producer.id, progress)
   }
 }
 
@@ -57,7 +74,8 @@ export function createOperation(
   return {
     stream,
     records: bytes.byteLength === 0 ? [{ kind: 'create', stream: created }] : [{ kind: 'create', stream: created }, append],
-    block: bytes.byteLength === 0 ? null : { start, end, bytes, ends: null },
+    start,
+    end,
     commit() {
       stream.exists = true
       stream.committedTail = end
@@ -76,7 +94,7 @@ export function hideOperation(stream: StreamState): Operation {
   return {
     stream,
     records: [{ kind: 'hide', id: stream.id }],
-    block: null,
+    ...noBytes,
     commit() {
       stream.committedRemoval = 'hidden'
     },
@@ -93,7 +111,7 @@ export function purgeOperation(stream: StreamState, purged: () => void): Operati
   return {
     stream,
     records: [{ kind: 'purge', id: stream.id }],
-    block: null,
+    ...noBytes,
     commit() {
       stream.committedRemoval = 'purged'
       purged()
@@ -105,13 +123,13 @@ export function purgeOperation(stream: StreamState, purged: () => void): Operati
 }
 
 export function touchOperation(stream: StreamState, atMs: number): Operation {
-  return { stream, records: [{ kind: 'touch', id: stream.id, atMs }], block: null, commit() {}, undo() {} }
+  return { stream, records: [{ kind: 'touch', id: stream.id, atMs }], ...noBytes, commit() {}, undo() {} }
 }
 
 /** Appends one stored record to a stream that is being built out of sight. */
 export function stageAppendOperation(stream: StreamState, bytes: Uint8Array, nowMs: number): Operation {
   const command = { path: stream.path, mediaType: stream.mediaType, body: null, closes: false, seq: null, producer: null }
-  return appendOperation(stream, command, bytes, nowMs)
+  return new AppendOperation(stream, command, bytes, nowMs)
 }
 
 /** Gives a stream that was built out of sight its name and the rest of its state; `before` had the name. */
@@ -138,7 +156,7 @@ export function installOperation(
   return {
     stream,
     records,
-    block: null,
+    ...noBytes,
     commit() {
       stream.committedClosed = facts.closed
       stream.announced = false // followers meet it under its name now
@@ -155,5 +173,5 @@ export function installOperation(
 
 export function metaOperation(changes: readonly { readonly key: string; readonly value: string | null }[]): Operation {
   const records = changes.map(({ key, value }) => ({ kind: 'meta', key, value }) as const)
-  return { stream: null, records, block: null, commit() {}, undo() {} }
+  return { stream: null, records, ...noBytes, commit() {}, undo() {} }
 }

@@ -1,17 +1,52 @@
 /** The end of one stream in memory: blocks that were appended and cannot be read back from the store yet. */
+import { must } from '../lib/assert.ts'
 import { joinBlocks, segmentBytesAim, type Block } from './store/block.ts'
 
 /** Single records that pile up at the end of a stream kept in memory are joined in runs of this many. */
 const joinRecords = 64
 
-interface Resident {
-  readonly block: Block
-  /** The group that made it durable; it may go when that group is applied. */
+/** The bytes of one append. Until its group is sealed nobody may see them, so nobody misses them. */
+export class ResidentBlock {
+  readonly start: number
+  readonly end: number
+  /** Where the bytes begin in their group. */
+  readonly at: number
+  /** The group that makes it durable; it may go when that group is applied. */
   readonly group: number
+  #bytes: Uint8Array | null = null
+  #ends: Uint32Array | null = null
+
+  constructor(start: number, end: number, at: number, group: number) {
+    this.start = start
+    this.end = end
+    this.at = at
+    this.group = group
+  }
+
+  /** A block of joined records. */
+  static joined(block: Block, group: number): ResidentBlock {
+    const joined = new ResidentBlock(block.start, block.end, 0, group)
+    joined.#bytes = block.bytes
+    joined.#ends = block.ends
+    return joined
+  }
+
+  /** `group` holds the bytes at `at`, or is just these bytes. */
+  attach(group: Uint8Array): void {
+    this.#bytes = group
+  }
+
+  /** The block as readers take it. A view is made only when somebody reads: most appends are never read from here. */
+  get block(): Block {
+    const length = this.end - this.start
+    const held = must(this.#bytes, 'a block that is read was sealed')
+    const bytes = held.byteLength === length ? held : held.subarray(this.at, this.at + length)
+    return { start: this.start, end: this.end, bytes, ends: this.#ends }
+  }
 }
 
 export class ResidentBlocks {
-  #entries: Resident[] = []
+  #entries: ResidentBlock[] = []
   #first = 0
   /** Entries before this index are joined already. */
   #joined = 0
@@ -22,27 +57,27 @@ export class ResidentBlocks {
 
   /** Position of the first byte held, or null. */
   get start(): number | null {
-    return this.#entries[this.#first]?.block.start ?? null
+    return this.#entries[this.#first]?.start ?? null
   }
 
-  push(block: Block, group: number): void {
-    this.#entries.push({ block, group })
+  push(block: ResidentBlock): void {
+    this.#entries.push(block)
   }
 
   /** The block that holds `position`, or null. */
   find(position: number): Block | null {
     const last = this.#entries[this.#entries.length - 1]
-    if (last === undefined || position >= last.block.end) return null
-    if (position >= last.block.start) return last.block
+    if (last === undefined || position >= last.end) return null
+    if (position >= last.start) return last.block
     let low = this.#first
     let high = this.#entries.length - 1
     while (low < high) {
       const middle = (low + high) >>> 1
-      if ((this.#entries[middle]?.block.end ?? 0) <= position) low = middle + 1
+      if ((this.#entries[middle]?.end ?? 0) <= position) low = middle + 1
       else high = middle
     }
-    const found = this.#entries[low]?.block
-    return found !== undefined && found.start <= position ? found : null
+    const found = this.#entries[low]
+    return found !== undefined && found.start <= position ? found.block : null
   }
 
   /** Forgets blocks of groups up to `group`; returns the bytes set free. */
@@ -51,7 +86,7 @@ export class ResidentBlocks {
     for (;;) {
       const entry = this.#entries[this.#first]
       if (entry === undefined || entry.group > group) break
-      freed += entry.block.end - entry.block.start
+      freed += entry.end - entry.start
       this.#first++
     }
     if (this.#first > 256 && this.#first * 2 > this.#entries.length) this.#compact()
@@ -62,7 +97,7 @@ export class ResidentBlocks {
   truncate(position: number): void {
     while (this.#entries.length > this.#first) {
       const last = this.#entries[this.#entries.length - 1]
-      if (last === undefined || last.block.start < position) return
+      if (last === undefined || last.start < position) return
       this.#entries.pop()
     }
   }
@@ -74,7 +109,7 @@ export class ResidentBlocks {
     let size = 0
     let to = this.#joined
     for (; to < this.#entries.length; to++) {
-      const block = this.#entries[to]?.block
+      const block = this.#entries[to]
       if (block === undefined || block.end > committed || (size > 0 && size + block.end - block.start > segmentBytesAim)) break
       size += block.end - block.start
     }
@@ -84,7 +119,7 @@ export class ResidentBlocks {
     const run = this.#entries.slice(this.#joined, to)
     const last = run[run.length - 1]
     if (last !== undefined && run.length > 1) {
-      this.#entries.splice(this.#joined, run.length, { block: joinBlocks(run.map(entry => entry.block)), group: last.group })
+      this.#entries.splice(this.#joined, run.length, ResidentBlock.joined(joinBlocks(run.map(entry => entry.block)), last.group))
     }
     if (run.length > 0) this.#joined++
   }

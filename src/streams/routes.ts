@@ -5,6 +5,7 @@ import { addMissingHeaders } from '../http/headers.ts'
 import { readBody } from '../http/body.ts'
 import { idleTimeoutSecs } from '../http/listener.ts'
 import { answer as plain, type HeaderFields } from './protocol/answer.ts'
+import type { ReadCommand } from './commands.ts'
 import { appendResponse, parseAppend } from './protocol/append.ts'
 import { createResponse, parseCreate, type CreateRules } from './protocol/create.ts'
 import { parseName, reservedSegment } from './protocol/name.ts'
@@ -31,57 +32,62 @@ export interface StreamRequest {
   readonly authenticate: (request: Request) => Principal | Promise<Principal>
   /** CORS and security headers of the answer. */
   readonly common: HeaderFields
-  /** Seconds without a byte after which the connection is closed; 0 = never: a live reader is quiet for long. */
+  /** Sets the idle limit of the connection; 0 = none, for live readers are quiet for long. */
   readonly idleLimit: (secs: number) => void
 }
 
-/** The same with its principal known. */
-interface Identified extends StreamRequest {
+/** Answers one request below the stream root. Throws or rejects with refusals. */
+export type StreamHandler = (asked: StreamRequest) => Promise<Response>
+
+interface Target {
+  /** Canonical name of the stream. */
+  readonly path: string
+  /** Path of the URL as it came, and the query without its question mark. */
+  readonly urlPath: string
+  readonly query: string
   readonly principal: Principal
 }
-
-/** Answers one request below the stream root. Throws refusals. */
-export type StreamHandler = (asked: StreamRequest) => Promise<Response>
 
 const controlRoot = `${reservedSegment}/`
 const allowed = 'GET, HEAD, POST, PUT, DELETE, OPTIONS'
 
 export function streamHandler(parts: StreamRoutesParts): StreamHandler {
   const { rules } = parts
-  return async asked => {
-    const { url, method } = asked.request
+  return asked => {
+    const { url } = asked.request
     const pathAt = url.indexOf('/', url.indexOf('//') + 2)
     const queryAt = url.indexOf('?', pathAt)
-    const encoded = url.slice(pathAt + rules.root.length, queryAt < 0 ? undefined : queryAt)
+    const urlPath = url.slice(pathAt, queryAt < 0 ? undefined : queryAt)
+    const query = queryAt < 0 ? '' : url.slice(queryAt + 1)
+    const encoded = urlPath.slice(rules.root.length)
     if (encoded.startsWith(controlRoot)) return control(parts, asked, encoded.slice(controlRoot.length).split('/'))
     const path = parseName(encoded, rules.names)
     if (path === reservedSegment || path.startsWith(controlRoot)) fail('not_found', {})
-    const found = asked.authenticate(asked.request)
-    const incoming = { ...asked, principal: found instanceof Promise ? await found : found }
-    switch (method) {
-      case 'POST':
-        return append(parts, incoming, path)
-      case 'GET':
-        return read(parts, incoming, path, queryAt < 0 ? '' : url.slice(queryAt + 1))
-      case 'PUT':
-        return create(parts, incoming, path, url.slice(pathAt, queryAt < 0 ? undefined : queryAt))
-      case 'HEAD':
-        return headResponse(parts.streams.head(incoming.principal, path), parts.streams.incarnation, incoming.common)
-      case 'DELETE':
-        await parts.streams.remove(incoming.principal, path)
-        return plain(204, { ...incoming.common, 'Cache-Control': 'no-store' })
-      default:
-        return fail('method_not_allowed', { allow: allowed })
-    }
+    const principal = asked.authenticate(asked.request)
+    if (!(principal instanceof Promise)) return dispatch(parts, asked, { path, urlPath, query, principal })
+    return principal.then(known => dispatch(parts, asked, { path, urlPath, query, principal: known }))
   }
 }
 
-async function control(parts: StreamRoutesParts, { request, authenticate, common }: StreamRequest, segments: string[]): Promise<Response> {
-  const principal = parts.authenticatesItself(segments) ? anonymous : await authenticate(request)
-  return addMissingHeaders(await parts.control(request, segments, principal), Object.entries(common))
+/** One function per method; a promise is made by the one that waits. */
+function dispatch(parts: StreamRoutesParts, asked: StreamRequest, target: Target): Promise<Response> {
+  switch (asked.request.method) {
+    case 'POST':
+      return append(parts, asked, target)
+    case 'GET':
+      return read(parts, asked, target)
+    case 'PUT':
+      return create(parts, asked, target)
+    case 'HEAD':
+      return head(parts, asked, target)
+    case 'DELETE':
+      return remove(parts, asked, target)
+    default:
+      return fail('method_not_allowed', { allow: allowed })
+  }
 }
 
-async function append(parts: StreamRoutesParts, { request, principal, common }: Identified, path: string): Promise<Response> {
+async function append(parts: StreamRoutesParts, { request, common }: StreamRequest, { path, principal }: Target): Promise<Response> {
   const { streams } = parts
   const body = await readBody(request, parts.bodyBytesMax)
   const result = await streams.append(principal, parseAppend(path, request.headers, body))
@@ -89,16 +95,29 @@ async function append(parts: StreamRoutesParts, { request, principal, common }: 
   return appendResponse(result, streams.incarnation, common)
 }
 
-async function create(parts: StreamRoutesParts, incoming: Identified, path: string, urlPath: string): Promise<Response> {
-  const { request, principal, common } = incoming
+async function head(parts: StreamRoutesParts, { common }: StreamRequest, { path, principal }: Target): Promise<Response> {
+  return headResponse(parts.streams.head(principal, path), parts.streams.incarnation, common)
+}
+
+async function remove(parts: StreamRoutesParts, { common }: StreamRequest, { path, principal }: Target): Promise<Response> {
+  await parts.streams.remove(principal, path)
+  return plain(204, { ...common, 'Cache-Control': 'no-store' })
+}
+
+async function control(parts: StreamRoutesParts, { request, authenticate, common }: StreamRequest, segments: string[]): Promise<Response> {
+  const principal = parts.authenticatesItself(segments) ? anonymous : await authenticate(request)
+  return addMissingHeaders(await parts.control(request, segments, principal), Object.entries(common))
+}
+
+async function create(parts: StreamRoutesParts, { request, common }: StreamRequest, { path, urlPath, principal }: Target): Promise<Response> {
   const body = await readBody(request, parts.bodyBytesMax)
   const result = await parts.streams.create(principal, parseCreate(path, request.headers, body, parts.rules))
   const origin = parts.publicUrl ?? request.url.slice(0, request.url.indexOf('/', request.url.indexOf('//') + 2))
   return createResponse(result, origin + urlPath, parts.streams.incarnation, common)
 }
 
-async function read(parts: StreamRoutesParts, incoming: Identified, path: string, query: string): Promise<Response> {
-  const { request, principal, common } = incoming
+async function read(parts: StreamRoutesParts, asked: StreamRequest, { path, query, principal }: Target): Promise<Response> {
+  const { request, common } = asked
   const { streams } = parts
   const command = parseRead(path, new URLSearchParams(query), request.headers)
   const visibility = streams.public(path) ? 'public' : 'private'
@@ -108,15 +127,15 @@ async function read(parts: StreamRoutesParts, incoming: Identified, path: string
     const page = streams.read(principal, command)
     return pageResponse({ ...answer, page, cursor: null, cacheable: command.from !== 'now' }, common)
   }
-  incoming.idleLimit(0)
-  if (command.live === 'sse') return sse(parts, incoming, command)
-  const polled = await streams.longPoll(principal, command, request.signal).finally(() => incoming.idleLimit(idleTimeoutSecs))
+  asked.idleLimit(0)
+  if (command.live === 'sse') return sse(parts, asked, principal, command)
+  const polled = await streams.longPoll(principal, command, request.signal).finally(() => asked.idleLimit(idleTimeoutSecs))
   const cursor = streams.cursor(command.cursor)
   if (polled.kind === 'page') return pageResponse({ ...answer, page: polled.page, cursor, cacheable: true }, common)
   return nothingNewResponse({ ...polled, incarnation: streams.incarnation, cursor }, common)
 }
 
-function sse(parts: StreamRoutesParts, { principal, common, idleLimit }: Identified, command: ReturnType<typeof parseRead>): Response {
+function sse(parts: StreamRoutesParts, { common, idleLimit }: StreamRequest, principal: Principal, command: ReadCommand): Response {
   // Ending a response does not close a connection whose client takes nothing: only its idle limit does.
   const reader = parts.streams.sse(principal, command, how => idleLimit(how === 'abandoned' ? 1 : idleTimeoutSecs))
   const headers: HeaderFields = {

@@ -3,7 +3,7 @@ import { assert } from '../lib/assert.ts'
 import { fail, Refusal } from '../lib/errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Histogram } from '../lib/metrics.ts'
-import type { Block } from './store/block.ts'
+import { ResidentBlock } from './resident.ts'
 import { GroupEncoder, type LogRecord } from './store/group.ts'
 import { StoreFull, type ShardStore } from './store/store.ts'
 import type { StreamState } from './stream.ts'
@@ -12,12 +12,13 @@ import type { StreamState } from './stream.ts'
 export interface Operation {
   readonly stream: StreamState | null
   readonly records: readonly LogRecord[]
-  /** Bytes that the operation adds to the stream. */
-  readonly block: Block | null
+  /** Where the bytes that the operation adds to the stream begin and end there; equal when it adds none. */
+  readonly start: number
+  readonly end: number
   /** Makes what was decided visible; called after the commit, in order. */
-  readonly commit: () => void
+  commit(): void
   /** Takes back what was decided; called in reverse order when the group could not be stored. */
-  readonly undo: () => void
+  undo(): void
 }
 
 export interface ShardLimits {
@@ -36,6 +37,8 @@ export interface ShardMetrics {
 
 interface Waiting {
   readonly operation: Operation | null
+  /** The bytes of the operation, from when its group is sealed on. */
+  readonly resident: ResidentBlock | null
   readonly resolve: (result: unknown) => void
   readonly result: unknown
   readonly reject: (error: unknown) => void
@@ -100,24 +103,29 @@ export class Shard {
 
   /** Queues a decided operation; resolves to `result` when it is durable and visible. */
   enqueue<Result>(operation: Operation, result: Result): Promise<Result> {
-    const { stream, block } = operation
-    for (const record of operation.records) this.#encoder.add(record)
+    const { stream, start, end } = operation
+    let at = 0
+    for (const record of operation.records) at = this.#encoder.add(record)
+    let resident: ResidentBlock | null = null
     if (stream !== null) {
       stream.pending++
-      if (block !== null) stream.resident.push(block, this.#group)
+      if (end > start) {
+        resident = new ResidentBlock(start, end, at, this.#group)
+        stream.resident.push(resident)
+      }
     }
-    return this.#wait(operation, result)
+    return this.#wait(operation, resident, result)
   }
 
   /** Resolves when everything that was decided so far is durable. */
   settled(): Promise<void> {
-    return this.#wait(null, undefined)
+    return this.#wait(null, null, undefined)
   }
 
-  #wait<Result>(operation: Operation | null, result: Result): Promise<Result> {
+  #wait<Result>(operation: Operation | null, resident: ResidentBlock | null, result: Result): Promise<Result> {
     return new Promise<Result>((resolve, reject) => {
       // One promise per operation and no step between: the result is known when the operation is decided.
-      this.#waiting.push({ operation, result, resolve: resolve as (result: unknown) => void, reject })
+      this.#waiting.push({ operation, resident, result, resolve: resolve as (result: unknown) => void, reject })
       if (!this.#busy && !this.#scheduled) this.#schedule()
     })
   }
@@ -139,7 +147,10 @@ export class Shard {
     const number = this.#group++
     const started = this.#clock.monotonic()
     this.#metrics.batchSize.observe(this.#inFlight.length)
-    this.store.commit(number, this.#encoder.seal(number)).then(
+    const group = this.#encoder.seal(number)
+    // A store that applies keeps blocks resident for a moment only: they share the group's memory meanwhile.
+    for (const { resident } of this.#inFlight) resident?.attach(this.applies ? group : group.slice(resident.at, resident.at + resident.end - resident.start))
+    this.store.commit(number, group).then(
       () => {
         this.#metrics.commitSeconds.observe((this.#clock.monotonic() - started) / 1000)
         this.#committed(number)
@@ -153,12 +164,12 @@ export class Shard {
     for (const { operation } of this.#inFlight) {
       if (operation === null) continue
       operation.commit()
-      const { stream, block } = operation
+      const { stream } = operation
       if (stream === null) continue
       stream.pending--
       stream.lastGroup = number
       touched.add(stream)
-      if (block !== null && this.applies) this.#residentBytes += block.end - block.start
+      if (this.applies) this.#residentBytes += operation.end - operation.start
     }
     if (this.applies) this.#unapplied.push({ group: number, streams: [...touched] })
     else for (const stream of touched) stream.resident.join(stream.committedTail)
@@ -188,10 +199,10 @@ export class Shard {
     for (const { operation } of lost.toReversed()) {
       if (operation === null) continue
       operation.undo()
-      const { stream, block } = operation
+      const { stream, start, end } = operation
       if (stream === null) continue
       stream.pending--
-      if (block !== null) stream.resident.truncate(block.start)
+      if (end > start) stream.resident.truncate(start)
     }
     const refusal = error instanceof StoreFull ? new Refusal('insufficient_storage', { detail: 'the disk is full' }) : error
     for (const waiting of lost) waiting.reject(refusal)

@@ -202,8 +202,10 @@ export class Streams {
       if (from.incarnation < this.incarnation) fail('offset_gone', {})
       return stream.committedTail
     }
-    if (!this.pages.isBoundary(stream, from.at)) fail('invalid_offset', { detail: 'the offset lies inside a record' })
-    return from.at
+    if (this.pages.isBoundary(stream, from.at)) return from.at
+    // y-durable-streams asks for "the snapshot's offset plus one" and means what follows the border before it.
+    if (this.pages.isBoundary(stream, from.at - 1)) return from.at - 1
+    return fail('invalid_offset', { detail: 'the offset lies inside a record' })
   }
 
   /** Lets readers and followers know what a commit changed. */

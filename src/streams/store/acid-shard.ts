@@ -30,7 +30,7 @@ export class AcidShard implements ShardStore {
   commit(number: number, group: Uint8Array<ArrayBuffer>): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#committing = { resolve, reject }
-      this.#thread.post({ kind: 'group', number, group }, [group.buffer])
+      this.#thread.post({ kind: 'group', number, group }) // a copy: readers are served from this one until it is applied
     })
   }
 

@@ -59,31 +59,38 @@ export class GroupEncoder {
     return this.#at
   }
 
-  add(record: LogRecord): void {
+  /** Adds a record; of an append, returns where its bytes begin in the sealed group, else 0. */
+  add(record: LogRecord): number {
     this.records++
     this.#u8(kinds[record.kind])
     switch (record.kind) {
       case 'append':
-        return this.#append(record)
+        this.#append(record)
+        return this.#at - record.bytes.byteLength
       case 'create':
-        return this.#create(record.stream)
+        this.#create(record.stream)
+        return 0
       case 'touch':
         this.#number(record.id)
-        return this.#number(record.atMs)
+        this.#number(record.atMs)
+        return 0
       case 'hide':
       case 'purge':
-        return this.#number(record.id)
+        this.#number(record.id)
+        return 0
       case 'rename':
         this.#number(record.id)
-        return this.#text(record.path)
+        this.#text(record.path)
+        return 0
       case 'meta':
         this.#text(record.key)
         this.#u8(record.value === null ? 0 : 1)
-        return this.#text(record.value ?? '')
+        this.#text(record.value ?? '')
+        return 0
     }
   }
 
-  /** The finished group, in a buffer of its own that may be transferred to another thread. */
+  /** The finished group, in memory of its own. */
   seal(group: number): Uint8Array<ArrayBuffer> {
     const sealed = this.#buffer.subarray(0, this.#at)
     sealed.writeUInt32LE(groupMagic, 0)
