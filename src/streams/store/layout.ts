@@ -15,7 +15,8 @@ const layoutSchema = Type.Object({
 })
 export type Layout = Static<typeof layoutSchema>
 
-const layoutCheck = Compile(layoutSchema)
+/** As it stands in the file: with a checksum, for a flipped digit would still be a layout. */
+const layoutCheck = Compile(Type.Intersect([layoutSchema, Type.Object({ sum: Type.Integer() })]))
 const name = 'layout.json'
 
 /** null when the directory is new. */
@@ -31,17 +32,24 @@ export function readLayout(directory: string): Layout | null {
   if (!layoutCheck.Check(value)) {
     throw new OperatorError(`${path} is not a layout that this headwater knows`, 'run the headwater version that wrote it', 78)
   }
+  if (value.sum !== sumOf(value)) {
+    throw new OperatorError(`${path} is damaged: its checksum does not fit`, 'restore it from a backup of the data directory', 74)
+  }
   return value
 }
 
 export function writeLayout(directory: string, layout: Layout): void {
   const path = join(directory, name)
   const file = openSync(`${path}.new`, 'w', 0o600)
-  writeSync(file, `${JSON.stringify(layout)}\n`)
+  writeSync(file, `${JSON.stringify({ ...layout, sum: sumOf(layout) })}\n`)
   fsyncSync(file)
   closeSync(file)
   renameSync(`${path}.new`, path)
   syncDirectory(directory)
+}
+
+function sumOf(layout: Layout): number {
+  return Bun.hash.crc32(JSON.stringify([layout.format, layout.family, layout.shards, layout.incarnation]))
 }
 
 /** Makes names in `directory` durable. */

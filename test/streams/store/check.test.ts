@@ -19,7 +19,7 @@ afterAll(() => rmSync(root, { recursive: true, force: true }))
 
 const seed = Number(Bun.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 const random = mulberry(seed)
-/** Flips per store, each in a file taken at random. FLIPS=1000 for a long run. */
+/** Flips per store and shard count, each in a file taken at random. FLIPS=1000 for a long run. */
 const flips = Number(Bun.env['FLIPS'] ?? 30)
 
 function storeOf(depot: string): string {
@@ -103,7 +103,7 @@ describe.each([
     const depot = `${whole}-flip`
     let told = 0
     const files = filesOf(whole)
-    for (let flip = 0; flip < flips; flip++) {
+    for (let flip = 0; flip < flips / shards; flip++) {
       const path = (files[Math.floor(random() * files.length)] ?? '').replace(whole, depot)
       cpSync(whole, depot, { recursive: true })
       const bytes = readFileSync(path)
