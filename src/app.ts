@@ -16,7 +16,6 @@ import { metricsRoute } from './http/metrics-route.ts'
 import { requestIds } from './http/request-id.ts'
 import { trustedProxies } from './http/trusted-proxies.ts'
 import { systemClock, type Clock } from './lib/clock.ts'
-import { Refusal } from './lib/errors.ts'
 import { systemIds, type Ids } from './lib/ids.ts'
 import type { Log } from './lib/log.ts'
 import { Metrics } from './lib/metrics.ts'
@@ -180,25 +179,24 @@ function publicSurface(parts: Surfaces): Fetch {
   const common = commonFields(request => cors.headers(request))
   const streams = streamSurface(parts, createAuthenticator(parts.verifier), common)
   const root = `${config.http.streamBasePath}/`
-  let inFlight = 0
-  const admitted: Fetch = async (request, server) => {
+  const fetch: Fetch = (request, server) => {
     if (request.method === 'OPTIONS') return cors.preflight(request)
-    if (inFlight >= config.limits.maxConnections) return refused(new Refusal('overloaded', { detail: 'too many requests' }), request)
-    inFlight++
-    try {
-      const { url } = request
-      // Streams pass by the router: it costs an append a tenth of its time and has nothing to choose.
-      if (!url.startsWith(root, url.indexOf('/', url.indexOf('//') + 2))) return await pages.fetch(request)
-      return await streams(request, server)
-    } catch (error) {
-      return refused(error, request)
-    } finally {
-      inFlight--
-    }
+    const { url } = request
+    // Streams pass by the router: it costs an append a tenth of its time and has nothing to choose.
+    if (url.startsWith(root, url.indexOf('/', url.indexOf('//') + 2))) return streams(request, server)
+    return pages.fetch(request)
   }
   const base = config.http.streamBasePath
   const routeOf = routesByPrefix({ [`${base}/__ds`]: 'subscriptions', [base]: 'streams', '/metrics': 'metrics', '/': 'other' })
-  return observed(admitted, { meter: httpMetrics(parts.metrics), routeOf, requestIds: names, log, clock: seams.clock })
+  return observed(fetch, {
+    meter: httpMetrics(parts.metrics),
+    routeOf,
+    requestIds: names,
+    log,
+    clock: seams.clock,
+    refuse: refused,
+    requestsMax: config.limits.maxConnections,
+  })
 }
 
 type Common = (request: Request) => Record<string, string>

@@ -1,5 +1,6 @@
 /** Counts and times every request and writes its line in the access log: debug, or info for a 5xx. Decides no answers. */
 import type { Clock } from '../lib/clock.ts'
+import { fail } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import type { Fetch } from './listener.ts'
 import type { RequestIds } from './request-id.ts'
@@ -17,36 +18,45 @@ export interface ObserveOptions {
   readonly requestIds: RequestIds
   readonly log: Log
   readonly clock: Clock
+  /** The answer to a request that `fetch` threw at. */
+  readonly refuse: (error: unknown, request: Request) => Response
+  /** Requests in flight; more are refused. */
+  readonly requestsMax: number
 }
 
 /**
- * Wraps `fetch`. `X-Request-Id` is on the answer when a trusted proxy sent one or the access log is on (errors carry one
- * anyway); with the log off an append pays for two clock readings and three additions.
+ * Wraps `fetch`, whose errors become answers here. `X-Request-Id` is on the answer when a trusted proxy sent one or the access
+ * log is on (errors carry one anyway); with the log off an append pays for two clock readings and three additions.
  */
 export function observed(fetch: Fetch, options: ObserveOptions): Fetch {
-  const { meter, routeOf, requestIds, log, clock } = options
+  const { meter, routeOf, requestIds, log, clock, refuse, requestsMax } = options
+  let inFlight = 0
   return async (request, server) => {
+    inFlight++
     meter.begin()
     const startedAt = clock.monotonic()
     const adopted = requestIds.adopt(request, server)
-    let status = 500
+    let response: Response
     try {
-      const response = await fetch(request, server)
-      status = response.status
-      const logged = log.enabled('debug')
-      if ((adopted !== null || logged) && !response.headers.has('X-Request-Id')) {
-        response.headers.set('X-Request-Id', requestIds.of(request))
-      }
-      return response
-    } finally {
-      const seconds = (clock.monotonic() - startedAt) / 1_000
-      const route = routeOf(request.url)
-      meter.end(route, request.method, status, seconds)
-      if (status >= 500 || log.enabled('debug')) {
-        const peer = server.requestIP(request)?.address
-        writeLine(log, request, { route, status, seconds, peer, requestId: requestIds.of(request) })
-      }
+      if (inFlight > requestsMax) fail('overloaded', { detail: 'too many requests' })
+      response = await fetch(request, server)
+    } catch (error) {
+      response = refuse(error, request)
     }
+    inFlight--
+    const { status } = response
+    const logged = log.enabled('debug')
+    if ((adopted !== null || logged) && !response.headers.has('X-Request-Id')) {
+      response.headers.set('X-Request-Id', requestIds.of(request))
+    }
+    const seconds = (clock.monotonic() - startedAt) / 1_000
+    const route = routeOf(request.url)
+    meter.end(route, request.method, status, seconds)
+    if (logged || status >= 500) {
+      const peer = server.requestIP(request)?.address
+      writeLine(log, request, { route, status, seconds, peer, requestId: requestIds.of(request) })
+    }
+    return response
   }
 }
 

@@ -1,5 +1,5 @@
 /** The writer of one acid shard: one group is one row of `log` and one synced commit; applying rides along. Runs in its own thread. */
-import type { Database } from 'bun:sqlite'
+import type { Database, Statement } from 'bun:sqlite'
 import { openWriter } from '../../storage/database.ts'
 import { WalGauge } from '../../storage/wal.ts'
 import { Applier } from './applier.ts'
@@ -11,12 +11,12 @@ import { OperatorError } from '../../lib/errors.ts'
 import type { Clock } from '../../lib/clock.ts'
 
 /** A round of applying begins when this much waits, or when the shard was quiet for `quietMs`. */
-const roundBytesMin = 1024 * 1024
+const roundBytesMin = 8 * 1024 * 1024
 const quietMs = 50
 /** Time that applying may add to one commit, in ms: normally, with a backlog, and without any mercy. */
 const slices = [
-  { backlogBytes: 4 * 1024 * 1024, ms: 1 },
-  { backlogBytes: 16 * 1024 * 1024, ms: 4 },
+  { backlogBytes: 16 * 1024 * 1024, ms: 1 },
+  { backlogBytes: 32 * 1024 * 1024, ms: 4 },
   { backlogBytes: Infinity, ms: 50 },
 ] as const
 const pageBytes = 4096
@@ -28,7 +28,11 @@ export class AcidWriter {
   readonly #wal: WalGauge
   readonly #clock: Clock
   readonly #say: (message: FromWriter) => void
+  readonly #begin: Statement
+  readonly #insert: Statement
+  readonly #commit: Statement
   #cancelQuiet: (() => void) | null = null
+  #lastCommitMs = 0
   #sweeping = true
 
   constructor(settings: WriterSettings, clock: Clock, say: (message: FromWriter) => void) {
@@ -38,6 +42,9 @@ export class AcidWriter {
     prepareSchema(this.#db, settings.file)
     this.#applier = new Applier(this.#db, { put: (_id, _first, _start, bytes) => bytes, get: (_id, _first, row) => row.data ?? new Uint8Array(0), drop() {} })
     this.#wal = new WalGauge(this.#db, settings.file, () => say({ kind: 'walGrown' }))
+    this.#begin = this.#db.prepare('BEGIN IMMEDIATE')
+    this.#insert = this.#db.prepare('INSERT INTO log VALUES (?, ?)')
+    this.#commit = this.#db.prepare('COMMIT')
     const lastGroup = this.#recover(settings.file)
     say({ kind: 'ready', lastId: this.#applier.lastId, lastGroup, segment: 0 })
     this.#quietLater()
@@ -46,10 +53,10 @@ export class AcidWriter {
   /** Stores `group`; says committed after the sync, or full when there was no room and nothing was stored. */
   commit(number: number, group: Uint8Array): void {
     try {
-      this.#db.run('BEGIN IMMEDIATE')
-      this.#db.query('INSERT INTO log VALUES (?, ?)').run(number, group)
+      this.#begin.run()
+      this.#insert.run(number, group)
       const applied = this.#applier.busy(roundBytesMin) ? this.#applySlice() : null
-      this.#db.run('COMMIT')
+      this.#commit.run()
       this.#applier.add(number, group)
       this.#say({ kind: 'committed', number })
       if (applied !== null) this.#sayApplied(applied)
@@ -59,12 +66,13 @@ export class AcidWriter {
       this.#say({ kind: 'full', number, message: String(error) })
     }
     this.#wal.afterCommit()
-    this.#quietLater()
+    this.#lastCommitMs = this.#clock.monotonic()
+    if (this.#cancelQuiet === null) this.#quietLater()
   }
 
   /** Applies everything. */
   drain(): void {
-    while (!this.#applier.idle) this.#applyAlone(Infinity)
+    this.#applyAll()
     this.#say({ kind: 'drained' })
   }
 
@@ -75,16 +83,18 @@ export class AcidWriter {
 
   close(): void {
     this.#cancelQuiet?.()
-    while (!this.#applier.idle) this.#applyAlone(Infinity)
+    this.#applyAll()
     this.#db.run('PRAGMA wal_checkpoint(TRUNCATE)')
+    for (const statement of [this.#begin, this.#insert, this.#commit]) statement.finalize()
     this.#db.close()
     this.#say({ kind: 'closed' })
   }
 
   /** Applies what a crash left in the log, so that everything committed can be read before the shard is ready. */
   #recover(file: string): number {
+    let expected = this.#applier.lastApplied
     for (const { number, group } of this.#logRows()) {
-      if (!groupIntact(group) || groupNumber(group) !== number) {
+      if (number !== ++expected || !groupIntact(group) || groupNumber(group) !== number) {
         throw new OperatorError(
           `${file}: group ${number} of the log is damaged (${group.byteLength - groupHeaderBytes} bytes)`,
           'run `headwater check`, then restore this file from a backup',
@@ -94,8 +104,7 @@ export class AcidWriter {
       this.#applier.add(number, group)
     }
     while (!this.#applier.idle) this.#applyAlone(Infinity)
-    const last = this.#db.query<{ value: string }, []>(`SELECT value FROM meta WHERE key = 'shard/last_group'`).get()
-    return Number(last?.value ?? 0)
+    return this.#applier.lastApplied
   }
 
   #logRows(): { number: number; group: Uint8Array }[] {
@@ -115,12 +124,17 @@ export class AcidWriter {
     return last
   }
 
+  /** Applies everything, or as much as there is room for: the rest stays in the log. */
+  #applyAll(): void {
+    while (!this.#applier.idle && this.#applyAlone(Infinity)) continue
+  }
+
   /** Some applying in a transaction of its own; false when there was no room for it. */
   #applyAlone(budgetMs: number): boolean {
     try {
-      this.#db.run('BEGIN IMMEDIATE')
+      this.#begin.run()
       const applied = this.#applyUntil(budgetMs)
-      this.#db.run('COMMIT')
+      this.#commit.run()
       if (applied !== null) this.#sayApplied(applied)
       this.#wal.afterCommit()
       return true
@@ -143,13 +157,13 @@ export class AcidWriter {
   }
 
   #quietLater(): void {
-    this.#cancelQuiet?.()
     this.#cancelQuiet = this.#clock.after(quietMs, () => this.#whenQuiet())
   }
 
   /** Nobody appended for a while: apply and tidy up in slices, so that a new commit never waits long. */
   #whenQuiet(): void {
     this.#cancelQuiet = null
+    if (this.#clock.monotonic() - this.#lastCommitMs < quietMs) return this.#quietLater()
     if (!this.#applier.idle) {
       const room = this.#applyAlone(4)
       this.#cancelQuiet = this.#clock.after(room ? 0 : 1000, () => this.#whenQuiet())
@@ -161,10 +175,10 @@ export class AcidWriter {
 
   #sweep(): void {
     const end = this.#clock.monotonic() + 4
-    this.#db.run('BEGIN IMMEDIATE')
+    this.#begin.run()
     try {
       this.#sweeping = !this.#applier.sweepDropped(() => this.#clock.monotonic() >= end)
-      this.#db.run('COMMIT')
+      this.#commit.run()
     } catch (error) {
       if (this.#db.inTransaction) this.#db.run('ROLLBACK')
       if (!isFull(error)) throw error

@@ -12,8 +12,8 @@ import { prepareSchema } from './schema.ts'
 import { isFull } from './sqlite-errors.ts'
 import { StreamFiles } from './stream-files.ts'
 
-/** Applying begins when this much waits, or this long after the first group that waits. */
-const roundBytesMin = 2 * 1024 * 1024
+/** Applying begins when this much waits, or when nothing came for `quietMs`. */
+const roundBytesMin = 8 * 1024 * 1024
 const quietMs = 50
 const retryMs = 1000
 const pageBytes = 4096
@@ -42,6 +42,7 @@ export class FileWriter {
   /** Segments of the log in use: full ones, the one being written, and perhaps the next one. */
   readonly #used: UsedSegment[] = []
   #cancelTimer: (() => void) | null = null
+  #lastAddMs = 0
   #applied = 0
   /** The segment that groups arrive in. Later ones are prepared, earlier ones are full. */
   #segment = 0
@@ -77,6 +78,7 @@ export class FileWriter {
     this.#segment = segment
     const used = must(this.#used.find(each => each.number === segment), 'a segment that is written is in use')
     used.lastGroup = number
+    this.#lastAddMs = this.#clock.monotonic()
     if (this.#applier.busy(roundBytesMin)) this.#applySome()
     else this.#later(quietMs)
   }
@@ -119,7 +121,7 @@ export class FileWriter {
    * cut took from a file stands there again before anything is read.
    */
   #recover(): number {
-    const stored = Number(this.#db.query<{ value: string }, []>(`SELECT value FROM meta WHERE key = 'shard/last_group'`).get()?.value ?? 0)
+    const stored = this.#applier.lastApplied
     const last = this.#segments.replay(group => {
       const number = groupNumber(group)
       if (number > stored) {
@@ -216,7 +218,10 @@ export class FileWriter {
   #later(delayMs: number): void {
     this.#cancelTimer ??= this.#clock.after(delayMs, () => {
       this.#cancelTimer = null
-      this.#applySome()
+      // While appends come, few large rounds cost far less than many small ones: each touches every stream once.
+      const quiet = this.#clock.monotonic() - this.#lastAddMs >= quietMs
+      if (quiet || this.#applier.busy(roundBytesMin)) this.#applySome()
+      else this.#later(quietMs)
     })
   }
 }
