@@ -175,6 +175,7 @@ export class Shard {
     else for (const stream of touched) stream.resident.join(stream.committedTail)
     this.#publish(touched)
     this.#finish()
+    if (this.appliedGroup >= number) this.#dropApplied()
   }
 
   #finish(): void {
@@ -210,13 +211,18 @@ export class Shard {
 
   #applied(group: number): void {
     this.appliedGroup = group
-    while (this.#unapplied.length > 0) {
+    this.#dropApplied()
+  }
+
+  /** A group may be applied before the turn in which its commit is taken note of: only groups that were are dropped. */
+  #dropApplied(): void {
+    for (;;) {
       const first = this.#unapplied[0]
-      if (first === undefined || first.group > group) return
+      if (first === undefined || first.group > this.appliedGroup) break
       this.#unapplied.shift()
       for (const stream of first.streams) {
-        this.#residentBytes -= stream.resident.dropApplied(group)
-        if (stream.lastGroup <= group) this.onIdleStream(stream)
+        this.#residentBytes -= stream.resident.dropApplied(first.group)
+        if (stream.lastGroup <= this.appliedGroup) this.onIdleStream(stream)
       }
     }
     assert(this.#residentBytes >= 0, 'resident bytes are never negative')
