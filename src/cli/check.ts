@@ -36,6 +36,7 @@ async function check(context: Context, flags: CheckFlags): Promise<number> {
 
 function textOf(report: CheckReport): string {
   const lines = report.problems.map(({ file, problem }) => `${plain(file)}: ${plain(problem)}\n`).join('')
+  const notes = report.notes.map(({ file, problem }) => `note: ${plain(file)}: ${plain(problem)}\n`).join('')
   const found = report.problems.length === 0 ? 'no damage found' : `${report.problems.length} problems found`
-  return `${lines}${report.files} files, ${report.streams} streams, ${humanBytes(report.bytes)}: ${found}\n`
+  return `${lines}${notes}${report.files} files, ${report.streams} streams, ${humanBytes(report.bytes)}: ${found}\n`
 }

@@ -16,6 +16,8 @@ export interface CheckReport {
   readonly streams: number
   readonly bytes: number
   readonly problems: readonly { readonly file: string; readonly problem: string }[]
+  /** What is no damage and yet worth knowing. */
+  readonly notes: readonly { readonly file: string; readonly problem: string }[]
 }
 
 export interface Product {

@@ -1,5 +1,6 @@
 /** Opens SQLite files the one way that we trust: WAL, every commit synced, version checked. Knows no tables. */
-import { Database } from 'bun:sqlite'
+import { Database, constants } from 'bun:sqlite'
+import { pathToFileURL } from 'node:url'
 import { assert } from '../lib/assert.ts'
 import { OperatorError } from '../lib/errors.ts'
 
@@ -38,6 +39,22 @@ export function openWriter(path: string, options: WriterOptions): Database {
 export function openReader(path: string, cacheBytes: number): Database {
   const db = new Database(path, { readonly: true, strict: true })
   db.run(`PRAGMA busy_timeout = ${busyTimeoutMs}`)
+  db.run('PRAGMA query_only = ON')
+  db.run(`PRAGMA cache_size = -${Math.ceil(cacheBytes / 1024)}`)
+  return db
+}
+
+/**
+ * Opens `path` for reading without changing a byte of it or of the files beside it, while nobody writes it. `hasCommits`: commits stand in its
+ * WAL (storage/wal-check.ts). Its index is then built in memory, and closing must not copy the WAL: the file is open for reading only.
+ */
+export function openUntouched(path: string, hasCommits: boolean, cacheBytes: number): Database {
+  const form = hasCommits ? 'mode=ro&vfs=unix-none' : 'immutable=1'
+  const db = new Database(`${pathToFileURL(path).href}?${form}`, constants.SQLITE_OPEN_READONLY | constants.SQLITE_OPEN_URI)
+  if (hasCommits) {
+    db.fileControl(constants.SQLITE_FCNTL_PERSIST_WAL, 1)
+    db.run('PRAGMA locking_mode = EXCLUSIVE') // no shared memory file
+  }
   db.run('PRAGMA query_only = ON')
   db.run(`PRAGMA cache_size = -${Math.ceil(cacheBytes / 1024)}`)
   return db

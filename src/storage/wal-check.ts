@@ -1,82 +1,111 @@
 /** Verifies a write-ahead log by its own checksums (https://sqlite.org/fileformat2.html#walformat). SQLite silently ends at the first bad frame; this tells. */
 import { closeSync, openSync, readSync, statSync } from 'node:fs'
 
+export interface WalState {
+  /** Frames up to the last commit that SQLite will find. */
+  readonly committedFrames: number
+  /** Commits that were acknowledged and that SQLite would leave out, in words; null when there are none. */
+  readonly damage: string | null
+  /** A last write that is not whole: cut off by a crash before it was acknowledged, as far as the file can tell. */
+  readonly note: string | null
+}
+
 const headerBytes = 32
 const frameHeaderBytes = 24
+/** What a little-endian machine writes; this program runs on no other. */
+const magic = 0x377f0682
+const readBytesAim = 1024 * 1024
+
+const nothing: WalState = { committedFrames: 0, damage: null, note: null }
 
 /**
- * What is wrong with the WAL at `path`, or null. A frame that was cut off while it was written is no damage; one that is bad although it is
- * written out, or although commits follow it, is.
+ * Reads the WAL at `path`. A commit is synced before the next one is written, so a bad frame with a later commit behind it was damaged
+ * after it was acknowledged; a bad frame in the last commit may be one that was being written at a crash.
  */
-export function walDamage(path: string): string | null {
+export function checkWal(path: string): WalState {
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
-  if (size < headerBytes) return null
+  if (size <= headerBytes) return nothing
   const file = openSync(path, 'r')
   try {
-    return framesDamage(new WalFile(file, size))
+    const header = Buffer.from(new ArrayBuffer(headerBytes))
+    readAll(file, header, 0)
+    const pageBytes = header.readUInt32BE(8)
+    const sum = checksum([0, 0], wordsOf(header), 0, 6)
+    const whole = header.readUInt32BE(0) === magic && equals(sum, header, 24)
+    // One sector, synced before the first frame: it is never half written.
+    if (!whole) return { ...nothing, damage: 'its header is damaged: every commit in it would be left out' }
+    return scan(file, header, { frameBytes: frameHeaderBytes + pageBytes, count: Math.floor((size - headerBytes) / (frameHeaderBytes + pageBytes)) })
   } finally {
     closeSync(file)
   }
 }
 
-function framesDamage(wal: WalFile): string | null {
-  const header = wal.read(0, headerBytes)
-  const magic = header.readUInt32BE(0)
-  const isBigEndian = magic === 0x377f0683
-  if (!isBigEndian && magic !== 0x377f0682) return 'its header is damaged'
-  let sum: Sum = checksum(header.subarray(0, 24), [0, 0], isBigEndian)
-  if (!equals(sum, header, 24)) return 'its header is damaged'
-  const frameBytes = frameHeaderBytes + header.readUInt32BE(8)
-  let firstBad: number | null = null
-  for (let frame = 0; headerBytes + (frame + 1) * frameBytes <= wal.size; frame++) {
-    const bytes = wal.read(headerBytes + frame * frameBytes, frameBytes)
-    // Other salts: left over from before the log was started anew.
-    const isOfThisLog = bytes.compare(header, 16, 24, 8, 16) === 0
-    if (firstBad === null) {
-      if (!isOfThisLog) firstBad = frame
-      else {
-        sum = checksum(bytes.subarray(frameHeaderBytes), checksum(bytes.subarray(0, 8), sum, isBigEndian), isBigEndian)
-        if (!equals(sum, bytes, 16)) firstBad = frame
-      }
-    }
-    const isCommit = bytes.readUInt32BE(4) !== 0
-    if (firstBad !== null && isOfThisLog && isCommit) return `frame ${firstBad} is damaged: commits from there on cannot be read`
-  }
-  return null
-}
-
 type Sum = readonly [number, number]
 
-class WalFile {
-  readonly #file: number
-  readonly size: number
-
-  constructor(file: number, size: number) {
-    this.#file = file
-    this.size = size
-  }
-
-  read(position: number, byteLength: number): Buffer {
-    const bytes = Buffer.allocUnsafe(byteLength)
-    let done = 0
-    while (done < byteLength) {
-      const read = readSync(this.#file, bytes, done, byteLength - done, position + done)
-      if (read === 0) return bytes.fill(0, done)
-      done += read
+function scan(file: number, header: Buffer, { frameBytes, count }: { frameBytes: number; count: number }): WalState {
+  const perRead = Math.max(1, Math.floor(readBytesAim / frameBytes))
+  const buffer = Buffer.from(new ArrayBuffer(perRead * frameBytes))
+  const words = wordsOf(buffer)
+  let before: Sum = [header.readUInt32BE(24), header.readUInt32BE(28)]
+  let committedFrames = 0
+  let firstBad: number | null = null
+  let commitBehindBad = false
+  let tornTail = false
+  for (let frame = 0; frame < count; frame++) {
+    const at = (frame % perRead) * frameBytes
+    if (at === 0) readAll(file, buffer, headerBytes + frame * frameBytes)
+    // Other salts: left over from before the log was started anew.
+    const isOfThisLog = buffer.compare(header, 16, 24, at + 8, at + 16) === 0
+    const isCommit = isOfThisLog && buffer.readUInt32BE(at + 4) !== 0
+    const isWhole = isOfThisLog && isWholeFrame(before, buffer, words, at, frameBytes)
+    before = [buffer.readUInt32BE(at + 16), buffer.readUInt32BE(at + 20)]
+    if (firstBad === null && isWhole) {
+      if (isCommit) committedFrames = frame + 1
+      continue
     }
-    return bytes
+    firstBad ??= frame
+    tornTail ||= isOfThisLog
+    if (isWhole && commitBehindBad) {
+      return { committedFrames, note: null, damage: `frame ${firstBad} is damaged: acknowledged commits behind it cannot be read` }
+    }
+    commitBehindBad ||= isCommit
   }
+  const torn = tornTail || committedFrames < (firstBad ?? count)
+  return { committedFrames, damage: null, note: torn ? `its last commit, from frame ${committedFrames} on, is not whole: a crash cut it off, and it is left out` : null }
 }
 
-function checksum(bytes: Buffer, start: Sum, isBigEndian: boolean): Sum {
-  let [first, second] = start
-  for (let at = 0; at + 8 <= bytes.length; at += 8) {
-    first = (first + (isBigEndian ? bytes.readUInt32BE(at) : bytes.readUInt32LE(at)) + second) >>> 0
-    second = (second + (isBigEndian ? bytes.readUInt32BE(at + 4) : bytes.readUInt32LE(at + 4)) + first) >>> 0
+function isWholeFrame(before: Sum, buffer: Buffer, words: Uint32Array, at: number, frameBytes: number): boolean {
+  const first = at / 4
+  const head = checksum(before, words, first, first + 2)
+  return equals(checksum(head, words, first + frameHeaderBytes / 4, (at + frameBytes) / 4), buffer, at + 16)
+}
+
+function checksum(start: Sum, words: Uint32Array, from: number, to: number): Sum {
+  let first = start[0] | 0
+  let second = start[1] | 0
+  for (let i = from; i < to; i += 2) {
+    first = (first + (words[i] ?? 0) + second) | 0
+    second = (second + (words[i + 1] ?? 0) + first) | 0
   }
-  return [first, second]
+  return [first >>> 0, second >>> 0]
 }
 
 function equals(sum: Sum, bytes: Buffer, at: number): boolean {
   return bytes.readUInt32BE(at) === sum[0] && bytes.readUInt32BE(at + 4) === sum[1]
+}
+
+function wordsOf(bytes: Buffer): Uint32Array {
+  return new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4)
+}
+
+/** Fills `bytes` from `position` on; zeros behind the end of the file. */
+function readAll(file: number, bytes: Buffer, position: number): void {
+  for (let done = 0; done < bytes.byteLength; ) {
+    const read = readSync(file, bytes, done, bytes.byteLength - done, position + done)
+    if (read === 0) {
+      bytes.fill(0, done)
+      return
+    }
+    done += read
+  }
 }

@@ -2,7 +2,7 @@
 import type { Database } from 'bun:sqlite'
 import type { Block } from './block.ts'
 import { decodeGroup, type CreatedStream, type LogRecord } from './group.ts'
-import { producerSum, streamColumns, streamRow, type StreamColumns } from './rows.ts'
+import { isIntact, metaSum, metaValue, producerSum, streamColumns, streamRow, type MetaColumns, type StreamColumns } from './rows.ts'
 import { SegmentWriter, type SegmentBytes } from './segment-writer.ts'
 import type { ProducerState, StreamRow } from './store.ts'
 
@@ -53,6 +53,11 @@ export class Applier {
   /** Highest id that any created stream of this shard had. */
   get lastId(): number {
     return this.#lastId
+  }
+
+  /** The last group that the tables hold; 0 before the first one. */
+  get lastApplied(): number {
+    return Number(this.#meta('shard/last_group') ?? 0)
   }
 
   /** Bytes of groups that are committed and not yet applied. */
@@ -148,6 +153,7 @@ export class Applier {
   /** One step of `work`; true when it is done. */
   #apply(work: StreamWork): boolean {
     const stored = this.#stream(work.id)
+    if (stored && !isIntact(stored)) return this.#applyBytes(work)
     const row = stored ? streamRow(stored) : work.created ? rowOf(work.created) : null
     if (row === null) return true // purged by an earlier round that this log repeats
     const small = stored ? { start: stored.small_start, count: stored.small_count } : { start: row.start, count: 0 }
@@ -170,6 +176,16 @@ export class Applier {
     for (const producer of work.producers.values()) this.#putProducer(work.id, producer)
     work.producers.clear()
     return work.blocks.length === 0
+  }
+
+  /**
+   * The stream's row is damaged and stays so: readers are refused, and no tail is guessed. What was acknowledged is kept beside it for a repair,
+   * and the other streams of the shard go on.
+   */
+  #applyBytes(work: StreamWork): boolean {
+    for (const block of this.#segments.piecesOf(work.blocks, Infinity).blocks) this.#segments.write(work.id, block.start, [block], { start: block.start, count: 0 })
+    for (const producer of work.producers.values()) this.#putProducer(work.id, producer)
+    return true
   }
 
   #purge(id: number): void {
@@ -201,12 +217,13 @@ export class Applier {
   }
 
   #meta(key: string): string | null {
-    return this.#db.query<{ value: string }, [string]>('SELECT value FROM meta WHERE key = ?').get(key)?.value ?? null
+    const row = this.#db.query<MetaColumns, [string]>('SELECT * FROM meta WHERE key = ?').get(key)
+    return row === null ? null : metaValue(row)
   }
 
   #setMeta(key: string, value: string | null): void {
     if (value === null) this.#db.query('DELETE FROM meta WHERE key = ?').run(key)
-    else this.#db.query('INSERT INTO meta VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value').run(key, value)
+    else this.#db.query('INSERT INTO meta VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value, sum = excluded.sum').run(key, value, metaSum(key, value))
   }
 }
 

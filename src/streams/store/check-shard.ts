@@ -1,9 +1,9 @@
 /** Verifies one shard file and the bytes that its rows stand for: structure, every checksum, and that no stream has a gap. Changes nothing. */
 import type { Database } from 'bun:sqlite'
 import { Refusal } from '../../lib/errors.ts'
-import { openReader } from '../../storage/database.ts'
+import { openUntouched } from '../../storage/database.ts'
 import { groupIntact, groupNumber } from './group.ts'
-import { producerState, segmentBlock, streamRow, type ProducerColumns, type SegmentColumns, type StreamColumns } from './rows.ts'
+import { metaValue, producerState, segmentBlock, streamRow, type MetaColumns, type ProducerColumns, type SegmentColumns, type StreamColumns } from './rows.ts'
 import { formatVersion } from './schema.ts'
 
 export interface ShardCheck {
@@ -17,6 +17,8 @@ export interface ShardCheck {
 export interface ShardFacts {
   readonly streams: ReadonlySet<number>
   readonly parents: ReadonlySet<number>
+  /** Deleted streams whose bytes are not all removed yet. */
+  readonly dropped: ReadonlySet<number>
   /** The last group of the log that the tables hold. */
   readonly lastGroup: number
 }
@@ -25,20 +27,21 @@ const cacheBytes = 8 * 1024 * 1024
 /** SQLite lists at most this many faults of a file. */
 const faultsMax = 20
 
-/** Verifies the shard file `path`. Yields between streams, so that progress can be shown. */
-export function* checkShard(path: string, check: ShardCheck): Generator<void, ShardFacts> {
-  const facts = { streams: new Set<number>(), parents: new Set<number>(), lastGroup: 0 }
-  const db = opened(path, check)
+/** Verifies the shard file `path`; `hasCommits`: its WAL holds some. Yields between streams, so that progress can be shown. */
+export function* checkShard(path: string, hasCommits: boolean, check: ShardCheck): Generator<void, ShardFacts> {
+  const facts = { streams: new Set<number>(), parents: new Set<number>(), dropped: new Set<number>(), lastGroup: 0 }
+  const db = opened(path, hasCommits, check)
   if (db === null) return facts
   try {
     checkStructure(db, check)
-    checkLog(db, check)
+    const lastGroup = checkMeta(db, check)
+    checkLog(db, check, lastGroup)
     checkProducers(db, check)
     yield
     const tails = checkStreams(db, check, facts)
-    yield* checkSegments(db, check, tails)
-    const last = db.query<{ value: string }, []>(`SELECT value FROM meta WHERE key = 'shard/last_group'`).get()
-    return { ...facts, lastGroup: Number(last?.value ?? 0) }
+    for (const { stream_id } of db.query<{ stream_id: number }, []>('SELECT stream_id FROM dropped').all()) facts.dropped.add(stream_id)
+    yield* checkSegments(db, check, tails, facts.dropped)
+    return { ...facts, lastGroup }
   } catch (error) {
     check.problem(textOf(error))
     return facts
@@ -47,9 +50,9 @@ export function* checkShard(path: string, check: ShardCheck): Generator<void, Sh
   }
 }
 
-function opened(path: string, check: ShardCheck): Database | null {
+function opened(path: string, hasCommits: boolean, check: ShardCheck): Database | null {
   try {
-    const db = openReader(path, cacheBytes)
+    const db = openUntouched(path, hasCommits, cacheBytes)
     const version = db.query<{ user_version: number }, []>('PRAGMA user_version').get()?.user_version
     if (version === formatVersion) return db
     check.problem(`it has format ${version}; this headwater reads format ${formatVersion}`)
@@ -66,12 +69,22 @@ function checkStructure(db: Database, check: ShardCheck): void {
   }
 }
 
+/** Rows of other features and of the shard itself; returns the last group that the tables hold. */
+function checkMeta(db: Database, check: ShardCheck): number {
+  let lastGroup = 0
+  for (const row of db.query<MetaColumns, []>('SELECT * FROM meta').iterate()) {
+    attempt(check, () => metaValue(row))
+    if (row.key === 'shard/last_group') lastGroup = Number(row.value)
+  }
+  return lastGroup
+}
+
 /** Groups that were acknowledged and wait to be brought into the tables. */
-function checkLog(db: Database, check: ShardCheck): void {
-  let before: number | null = null
+function checkLog(db: Database, check: ShardCheck, applied: number): void {
+  let before = applied
   for (const { number, data } of db.query<{ number: number; data: Uint8Array }, []>('SELECT number, data FROM log ORDER BY number').iterate()) {
     if (!groupIntact(data) || groupNumber(data) !== number) check.problem(`group ${number} of the log is damaged`)
-    if (before !== null && number !== before + 1) check.problem(`groups ${before + 1} to ${number - 1} of the log are missing`)
+    if (number !== before + 1) check.problem(`groups ${before + 1} to ${number - 1} of the log are missing`)
     before = number
     check.verified(data.byteLength)
   }
@@ -98,8 +111,7 @@ function checkStreams(db: Database, check: ShardCheck, facts: { streams: Set<num
   return extents
 }
 
-function* checkSegments(db: Database, check: ShardCheck, extents: ReadonlyMap<number, Extent>): Generator<void> {
-  const dropped = new Set(db.query<{ stream_id: number }, []>('SELECT stream_id FROM dropped').all().map(row => row.stream_id))
+function* checkSegments(db: Database, check: ShardCheck, extents: ReadonlyMap<number, Extent>, dropped: ReadonlySet<number>): Generator<void> {
   const reached = new Map<number, number>()
   const rows = db.query<SegmentColumns & { stream_id: number }, []>('SELECT * FROM segments ORDER BY stream_id, start').iterate()
   for (const row of rows) {

@@ -1,13 +1,13 @@
 /** Verifies a whole data directory while no server uses it: every file, every checksum. What is wrong is told; nothing is mended. */
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { basename, join, relative } from 'node:path'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { basename, dirname, join, relative } from 'node:path'
 import { OperatorError } from '../../lib/errors.ts'
-import { walDamage } from '../../storage/wal-check.ts'
+import { checkWal } from '../../storage/wal-check.ts'
 import { checkShard, type ShardCheck, type ShardFacts } from './check-shard.ts'
 import { DirectoryLock } from './directory-lock.ts'
-import { groupNumber } from './group.ts'
-import { readLayout, type Layout } from './layout.ts'
-import { groupAt, laterGroup } from './log-segments.ts'
+import { groupMagic, groupNumber } from './group.ts'
+import { readLayout, shardFiles, type Layout } from './layout.ts'
+import { follows, groupAt, laterGroup } from './log-segments.ts'
 import { StreamFiles } from './stream-files.ts'
 
 export interface StoreReport {
@@ -15,7 +15,14 @@ export interface StoreReport {
   readonly streams: number
   /** Bytes of streams and logs that were verified. */
   readonly bytes: number
-  readonly problems: readonly { readonly file: string; readonly problem: string }[]
+  readonly problems: readonly Finding[]
+  /** What is no damage and yet worth knowing: a write that a crash cut off, files that nothing refers to. */
+  readonly notes: readonly Finding[]
+}
+
+export interface Finding {
+  readonly file: string
+  readonly problem: string
 }
 
 /** Problems that one report lists at the most; the last one says that there are more. */
@@ -30,11 +37,11 @@ export async function checkStore(directory: string, onProgress: (doneBytes: numb
   if (!existsSync(join(directory, 'layout.json'))) {
     throw new OperatorError(`${directory} holds no streams`, 'Name the depot with --depot, or storage.data_dir with --set.', 78)
   }
-  const lock = new DirectoryLock(directory)
+  const lock = DirectoryLock.ofReader(directory)
   try {
     return await new Check(directory, onProgress).run()
   } finally {
-    lock.release()
+    lock?.release()
   }
 }
 
@@ -42,7 +49,8 @@ class Check {
   readonly #directory: string
   readonly #onProgress: (doneBytes: number, totalBytes: number) => void
   readonly #totalBytes: number
-  readonly #problems: { file: string; problem: string }[] = []
+  readonly #problems: Finding[] = []
+  readonly #notes: Finding[] = []
   #files = 0
   #bytes = 0
 
@@ -55,11 +63,13 @@ class Check {
   async run(): Promise<StoreReport> {
     const layout = this.#layout()
     const shards = layout === null ? [] : await this.#shards(layout)
-    if (layout?.family === 'file') this.#commitLog(shards[0]?.lastGroup ?? 0)
+    const [first] = shards
+    if (layout?.family === 'file') this.#commitLog(first?.lastGroup ?? 0)
+    if (layout?.family === 'file' && first !== undefined) this.#orphans(first)
     const streams = new Set(shards.flatMap(shard => [...shard.streams]))
     const orphans = shards.flatMap(shard => [...shard.parents]).filter(parent => !streams.has(parent))
     for (const parent of new Set(orphans)) this.#problem(this.#directory, `stream ${parent}, from which others were forked, is missing`)
-    return { files: this.#files, streams: streams.size, bytes: this.#bytes, problems: this.#problems }
+    return { files: this.#files, streams: streams.size, bytes: this.#bytes, problems: this.#problems, notes: this.#notes }
   }
 
   #layout(): Layout | null {
@@ -73,22 +83,20 @@ class Check {
   }
 
   async #shards(layout: Layout): Promise<readonly ShardFacts[]> {
-    const folder = join(this.#directory, layout.family)
-    const names = layout.family === 'file' ? ['index.db'] : Array.from({ length: layout.shards }, (_, shard) => `shard-${String(shard).padStart(3, '0')}.db`)
     const facts: ShardFacts[] = []
-    for (const name of names) {
-      const path = join(folder, name)
-      if (existsSync(path)) facts.push(await this.#shard(path, layout.family === 'file' ? new StreamFiles(folder, 'read') : null))
-      else this.#problem(path, 'it is missing')
+    for (const path of shardFiles(this.#directory, layout)) {
+      if (existsSync(path)) facts.push(await this.#shard(path, layout.family === 'file' ? new StreamFiles(dirname(path), 'read') : null))
+      else if (layout.made) this.#problem(path, 'it is missing')
+      else this.#note(path, 'the server ended before it was made')
     }
     return facts
   }
 
   async #shard(path: string, files: StreamFiles | null): Promise<ShardFacts> {
     this.#files++
-    const hadLog = existsSync(`${path}-wal`)
-    const damage = walDamage(`${path}-wal`)
-    if (damage !== null) this.#problem(`${path}-wal`, damage)
+    const wal = checkWal(`${path}-wal`)
+    if (wal.damage !== null) this.#problem(`${path}-wal`, wal.damage)
+    if (wal.note !== null) this.#note(`${path}-wal`, wal.note)
     const read = new Set<number>()
     const check: ShardCheck = {
       problem: text => this.#problem(path, text),
@@ -99,7 +107,7 @@ class Check {
         return files.read(streamId, row.start, row.end - row.start)
       },
     }
-    const steps = checkShard(path, check)
+    const steps = checkShard(path, wal.committedFrames > 0, check)
     try {
       for (let shownBytes = this.#bytes; ; ) {
         const step = steps.next()
@@ -114,8 +122,6 @@ class Check {
       }
     } finally {
       files?.close()
-      // Reading made them; with our lock on the directory nobody else uses them.
-      if (!hadLog) for (const end of ['-wal', '-shm']) rmSync(path + end, { force: true })
     }
   }
 
@@ -129,14 +135,31 @@ class Check {
       const path = join(folder, name)
       const bytes = readFileSync(path)
       let at = 0
-      for (let group = groupAt(bytes, at); group !== null && follows(group, last); group = groupAt(bytes, at)) {
+      for (let group = groupAt(bytes, at); group !== null && follows(groupNumber(group), last, lastApplied); group = groupAt(bytes, at)) {
         last = groupNumber(group)
         at += group.byteLength
         this.#bytes += group.byteLength
       }
       const lost = laterGroup(bytes, at, Math.max(last ?? 0, lastApplied))
       if (lost) this.#problem(path, `it is damaged at byte ${at}: groups behind it cannot be read`)
+      else if (bytes.length > at + 4 && bytes.readUInt32LE(at) === groupMagic && groupAt(bytes, at) === null) {
+        this.#note(path, `the group at byte ${at} is not whole: a crash cut it off, and it is left out`)
+      }
     }
+  }
+
+  /** Stream files that no stream has; a create that is still in the log has no file yet, or makes use of what is there. */
+  #orphans(facts: ShardFacts): void {
+    const folder = join(this.#directory, 'file', 'streams')
+    if (!existsSync(folder)) return
+    for (const path of filesBelow(folder)) {
+      const id = Number(basename(path, '.data'))
+      if (!facts.streams.has(id) && !facts.dropped.has(id)) this.#note(path, 'no stream has this file')
+    }
+  }
+
+  #note(path: string, problem: string): void {
+    if (this.#notes.length < problemsMax) this.#notes.push({ file: relative(this.#directory, path), problem })
   }
 
   #problem(path: string, problem: string): void {
@@ -144,10 +167,6 @@ class Check {
     const file = relative(this.#directory, path) || basename(path)
     this.#problems.push(this.#problems.length === problemsMax ? { file, problem: 'there are more problems' } : { file, problem })
   }
-}
-
-function follows(group: Uint8Array, last: number | null): boolean {
-  return last === null || groupNumber(group) === last + 1
 }
 
 function filesBelow(directory: string): readonly string[] {

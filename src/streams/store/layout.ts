@@ -12,8 +12,13 @@ const layoutSchema = Type.Object({
   shards: Type.Integer({ minimum: 1, maximum: 256 }),
   /** Grows by one when the store is put back from a backup. */
   incarnation: Type.Integer({ minimum: 0, maximum: 9_999_999_999_999_999 }),
+  /** Every shard was made: one that is missing was lost. */
+  made: Type.Boolean(),
 })
 export type Layout = Static<typeof layoutSchema>
+
+/** What an operator does about damaged files. */
+export const damageRemedy = 'run `headwater check`, then restore the data directory from a backup'
 
 /** As it stands in the file: with a checksum, for a flipped digit would still be a layout. */
 const layoutCheck = Compile(Type.Intersect([layoutSchema, Type.Object({ sum: Type.Integer() })]))
@@ -49,7 +54,13 @@ export function writeLayout(directory: string, layout: Layout): void {
 }
 
 function sumOf(layout: Layout): number {
-  return Bun.hash.crc32(JSON.stringify([layout.format, layout.family, layout.shards, layout.incarnation]))
+  return Bun.hash.crc32(JSON.stringify([layout.format, layout.family, layout.shards, layout.incarnation, layout.made]))
+}
+
+/** The SQLite files of a layout. */
+export function shardFiles(directory: string, layout: Pick<Layout, 'family' | 'shards'>): readonly string[] {
+  if (layout.family === 'file') return [join(directory, 'file', 'index.db')]
+  return Array.from({ length: layout.shards }, (_, shard) => join(directory, 'acid', `shard-${String(shard).padStart(3, '0')}.db`))
 }
 
 /** Makes names in `directory` durable. */

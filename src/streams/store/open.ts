@@ -1,15 +1,16 @@
 /** Opens the store of one mode on its directory, or says why not. The only place that knows every mode. */
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../../lib/clock.ts'
 import { OperatorError } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
+import { checkWal } from '../../storage/wal-check.ts'
 import { AcidShard } from './acid-shard.ts'
 import { Checkpointer } from './checkpointer.ts'
 import { DirectoryLock } from './directory-lock.ts'
 import { FileShard } from './file-shard.ts'
 import { defaultSegmentBytes } from './log-segments.ts'
-import { readLayout, writeLayout, type Layout } from './layout.ts'
+import { damageRemedy, readLayout, shardFiles, writeLayout, type Layout } from './layout.ts'
 import { memoryShard } from './memory-shard.ts'
 import type { ShardStore, StorageMode } from './store.ts'
 import type { Fence } from './writer-thread.ts'
@@ -45,7 +46,9 @@ export async function openStore(settings: StoreSettings, parts: { clock: Clock; 
   const lock = new DirectoryLock(settings.dataDirectory)
   try {
     const layout = settledLayout(settings)
+    assertWhole(settings.dataDirectory, layout, parts.log)
     const shards = mode === 'acid' ? await openAcid(settings, layout, parts) : await openFiles(settings, mode, parts)
+    if (!layout.made) writeLayout(settings.dataDirectory, { ...layout, made: true })
     return {
       mode,
       incarnation: layout.incarnation,
@@ -71,8 +74,7 @@ async function openAcid(settings: StoreSettings, layout: Layout, parts: { fence:
   makeDirectory(directory)
   const checkpointer = newCheckpointer(parts.fence)
   const shards = await Promise.all(
-    Array.from({ length: layout.shards }, (_, shard) => {
-      const file = join(directory, `shard-${String(shard).padStart(3, '0')}.db`)
+    shardFiles(settings.dataDirectory, layout).map((file, shard) => {
       const worker = new Worker(new URL('./acid-worker.ts', import.meta.url).href)
       const writer = { file, shard, shards: layout.shards, directory: null, synced: true, segmentBytes: 0 }
       return AcidShard.open(writer, worker, checkpointer, parts.fence)
@@ -110,7 +112,9 @@ function settledLayout(settings: StoreSettings): Layout {
   const family = settings.mode === 'acid' ? 'acid' : 'file'
   const found = readLayout(settings.dataDirectory)
   if (found === null) {
-    const layout = { format: 1, family, shards: family === 'acid' ? (settings.acidShards ?? autoShards) : 1, incarnation: 0 } as const
+    const lost = (['acid', 'file'] as const).flatMap(each => shardFiles(settings.dataDirectory, { family: each, shards: 1 })).find(existsSync)
+    if (lost !== undefined) throw new OperatorError(`${settings.dataDirectory} holds streams (${lost}) but no layout.json`, damageRemedy, 74)
+    const layout = { format: 1, family, shards: family === 'acid' ? (settings.acidShards ?? autoShards) : 1, incarnation: 0, made: false } as const
     writeLayout(settings.dataDirectory, layout)
     return layout
   }
@@ -129,6 +133,19 @@ function settledLayout(settings: StoreSettings): Layout {
     )
   }
   return found
+}
+
+/**
+ * SQLite takes a missing file for a new one and leaves out everything behind a bad frame of a WAL: neither may happen to what was acknowledged.
+ * The tables, rows and segments themselves are verified when they are read.
+ */
+function assertWhole(directory: string, layout: Layout, log: Log): void {
+  for (const file of shardFiles(directory, layout)) {
+    if (layout.made && !existsSync(file)) throw new OperatorError(`${file} is missing`, damageRemedy, 74)
+    const { damage, note } = checkWal(`${file}-wal`)
+    if (damage !== null) throw new OperatorError(`${file}-wal is damaged: ${damage}`, damageRemedy, 74)
+    if (note !== null) log.warn('a write was cut off when the server ended', { file: `${file}-wal`, note })
+  }
 }
 
 function makeDirectory(path: string): void {

@@ -45,6 +45,12 @@ export interface ProducerColumns {
   readonly sum: number
 }
 
+export interface MetaColumns {
+  readonly key: string
+  readonly value: string
+  readonly sum: number
+}
+
 /** Where the small segments at the end of a stream begin, and how many there are. */
 export interface SmallRun {
   readonly start: number
@@ -75,9 +81,14 @@ export function streamColumns(row: StreamRow, small: SmallRun): StreamColumns {
   return { ...columns, sum: streamSum(columns) }
 }
 
+/** True when the checksum of a row fits. */
+export function isIntact(columns: StreamColumns): boolean {
+  return columns.sum === streamSum(columns)
+}
+
 /** The value of a row. Refuses a row whose checksum does not fit: stream_damaged. */
 export function streamRow(columns: StreamColumns): StreamRow {
-  if (columns.sum !== streamSum(columns)) fail('stream_damaged', { detail: `row of stream ${columns.id}` })
+  if (!isIntact(columns)) fail('stream_damaged', { detail: `row of stream ${columns.id}` })
   return {
     id: columns.id,
     path: columns.path,
@@ -114,6 +125,16 @@ export function producerState(streamId: number, row: ProducerColumns): ProducerS
   const state = { id: row.id, epoch: row.epoch, seq: row.seq }
   if (row.sum !== producerSum(streamId, state)) fail('stream_damaged', { detail: `producer of stream ${streamId}` })
   return state
+}
+
+export function metaSum(key: string, value: string): number {
+  return Bun.hash.crc32(JSON.stringify([key, value]))
+}
+
+/** The value of a row of `meta`. Refuses a damaged one: stream_damaged. */
+export function metaValue(row: MetaColumns): string {
+  if (row.sum !== metaSum(row.key, row.value)) fail('stream_damaged', { detail: `row ${row.key} of meta` })
+  return row.value
 }
 
 /** Guards a segment with its place: bytes that are whole but belong elsewhere are damage too. */

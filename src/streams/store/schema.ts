@@ -9,7 +9,7 @@ export const formatVersion = 1
  * null where the bytes live in a file beside the database. `sum` guards every row against flipped bytes.
  */
 const tables = `
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, sum INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE log (number INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE streams (
   id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE, content_type TEXT NOT NULL, created_at_ms INTEGER NOT NULL,

@@ -1,5 +1,6 @@
 /** Writes the bytes of streams as segments of about 64 KiB and removes those of deleted streams. Part of the applier. */
 import type { Database } from 'bun:sqlite'
+import { Refusal } from '../../lib/errors.ts'
 import { joinBlocks, segmentBytesAim, type Block } from './block.ts'
 import { endsToBytes, segmentBlock, segmentSum, type SegmentColumns, type SmallRun } from './rows.ts'
 
@@ -85,9 +86,20 @@ export class SegmentWriter {
     const rows = this.#db
       .query<SegmentColumns, [number, number]>('SELECT * FROM segments WHERE stream_id = ? AND start >= ? ORDER BY start')
       .all(streamId, run.start)
-    const old = rows.map(row => segmentBlock(streamId, row, this.#bytes.get(streamId, streamStart, row)))
+    const old = this.#blocksOf(streamId, streamStart, rows)
+    if (old === null) return this.#insert(streamId, streamStart, block)
     this.#db.query('DELETE FROM segments WHERE stream_id = ? AND start >= ?').run(streamId, run.start)
     for (const piece of this.piecesOf([...old, block], Infinity).blocks) this.#insert(streamId, streamStart, piece)
+  }
+
+  /** null when one of `rows` is damaged: then all are left as they are, and readers are refused where it is. */
+  #blocksOf(streamId: number, streamStart: number, rows: readonly SegmentColumns[]): readonly Block[] | null {
+    try {
+      return rows.map(row => segmentBlock(streamId, row, this.#bytes.get(streamId, streamStart, row)))
+    } catch (error) {
+      if (error instanceof Refusal && error.code === 'stream_damaged') return null
+      throw error
+    }
   }
 
   #insert(streamId: number, streamStart: number, block: Block): void {
