@@ -157,15 +157,25 @@ export class SseReader implements TailListener {
   /** The next page, cut between characters for texts; null while the only character so far is incomplete. */
   #nextPage(): Page | null {
     const { stream, pages } = this.#start
-    let page = pages.page(stream, this.#at, eventBytesMax)
-    if (this.#encoding !== 'text' || stream.json) return page
-    for (let tries = 0; tries < cutTriesMax && !page.closed && endsInsideCharacter(page.body); tries++) {
-      const shorter = pages.page(stream, this.#at, page.end - this.#at - 1)
-      if (shorter.end < page.end) page = shorter
-      else if (page.upToDate) return null
-      else page = pages.page(stream, this.#at, (page.end - this.#at) * 2)
+    for (let bytesMax = eventBytesMax; ; bytesMax *= 2) {
+      const page = pages.page(stream, this.#at, bytesMax)
+      if (this.#encoding !== 'text' || stream.json) return page
+      const cut = this.#cutBetweenCharacters(page)
+      if (cut !== null || page.closed || bytesMax >= eventBytesMax * 8) return cut ?? page
+      if (page.upToDate) return null
     }
-    return page
+  }
+
+  /** The longest beginning of `page` that ends with a record and a character; null when there is none. */
+  #cutBetweenCharacters(page: Page): Page | null {
+    const { stream, pages } = this.#start
+    let cut = page
+    for (let tries = 0; endsInsideCharacter(cut.body); tries++) {
+      const shorter = pages.page(stream, this.#at, cut.end - this.#at - 1)
+      if (shorter.end >= cut.end || tries >= cutTriesMax) return null
+      cut = shorter
+    }
+    return cut
   }
 
   #abandon(): void {
@@ -182,5 +192,5 @@ export class SseReader implements TailListener {
   }
 }
 
-/** Attempts to find a cut between characters before bytes that are no UTF-8 at all are sent as they are. */
-const cutTriesMax = 8
+/** Ends of records that are looked at for the end of a character; a writer that cuts anywhere hits one in two or three. */
+const cutTriesMax = 32

@@ -19,7 +19,7 @@ export class Wire implements Disposable {
 
   private constructor(socket: Socket) {
     this.#socket = socket
-    socket.on('data', data => {
+    socket.on('data', (data: Buffer) => {
       this.#received = Buffer.concat([this.#received, data])
       this.#wake()
     })

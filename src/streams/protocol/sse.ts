@@ -13,20 +13,23 @@ const dataHead = encoder.encode('event: data\ndata:')
 const dataLine = encoder.encode('\ndata:')
 const lineFeed = 0x0a
 const carriageReturn = 0x0d
+const space = 0x20
+const spaceBytes = Uint8Array.of(space)
 
 /** A comment that keeps proxies from closing a quiet connection. */
 export const keepAliveFrame = encoder.encode(': \n\n')
 
 /**
  * One data event, without its last line end. Every line of a text gets its own `data:` field, cut at CR, LF and CRLF, so
- * that no payload can begin an event of its own; readers see LF for all three. No space follows `data:` (§5.8).
+ * that no payload can begin an event of its own; readers see LF for all three. No space follows `data:` (§5.8) but before a line
+ * that begins with one itself: readers take one away.
  */
 export function dataFrame(body: Uint8Array, encoding: SseEncoding): Uint8Array {
   if (encoding === 'base64') {
     return encoder.encode(`event: data\ndata:${Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('base64')}`)
   }
-  if (!body.includes(lineFeed) && !body.includes(carriageReturn)) return Buffer.concat([dataHead, body])
-  const parts: Uint8Array[] = [dataHead]
+  const parts: Uint8Array[] = body[0] === space ? [dataHead, spaceBytes] : [dataHead]
+  if (!body.includes(lineFeed) && !body.includes(carriageReturn)) return Buffer.concat([...parts, body])
   let from = 0
   for (let i = 0; i < body.byteLength; i++) {
     const byte = body[i]
@@ -34,6 +37,7 @@ export function dataFrame(body: Uint8Array, encoding: SseEncoding): Uint8Array {
     parts.push(body.subarray(from, i), dataLine)
     if (byte === carriageReturn && body[i + 1] === lineFeed) i++
     from = i + 1
+    if (body[from] === space) parts.push(spaceBytes)
   }
   parts.push(body.subarray(from))
   return Buffer.concat(parts)
