@@ -12,6 +12,7 @@ import { errorResponse } from './http/errors.ts'
 import { securityHeaders, type HeaderPair } from './http/headers.ts'
 import { healthRoutes } from './http/health-routes.ts'
 import { listen, type Fetch, type HttpServer, type Listener } from './http/listener.ts'
+import { checkMetricsAccess } from './http/metrics-access.ts'
 import { metricsRoute } from './http/metrics-route.ts'
 import { requestIds } from './http/request-id.ts'
 import { trustedProxies } from './http/trusted-proxies.ts'
@@ -179,11 +180,13 @@ function publicSurface(parts: Surfaces): Fetch {
   const common = commonFields(request => cors.headers(request))
   const streams = streamSurface(parts, createAuthenticator(parts.verifier), common)
   const root = `${config.http.streamBasePath}/`
+  const metricsAccess = { isPublic: config.http.metricsPublic, token: config.http.metricsToken }
   const fetch: Fetch = (request, server) => {
     if (request.method === 'OPTIONS') return cors.preflight(request)
     const { url } = request
     // Streams pass by the router: it costs an append a tenth of its time and has nothing to choose.
     if (url.startsWith(root, url.indexOf('/', url.indexOf('//') + 2))) return streams(request, server)
+    if (pathOf(url) === '/metrics') checkMetricsAccess(metricsAccess, request, server.requestIP(request)?.address ?? null)
     return pages.fetch(request)
   }
   const base = config.http.streamBasePath
