@@ -301,7 +301,7 @@ export async function runServer(loaded: LoadedConfig): Promise<number> {
   lifecycle.stopping.addEventListener('abort', () => app.streams.live.stop())
   const listener = await openListeners(config, app, lifecycle, { clock, log })
   lifecycle.ready(`listening on ${listener.url}`)
-  log.info('ready', { url: listener.url, storage: config.storage.mode, depot: config.depot, ms: Math.round(performance.now()) })
+  log.info('ready', { url: listener.url, storage: config.storage.mode, depot: config.depot, ms: Math.round(clock.monotonic()) })
   return running
 }
 

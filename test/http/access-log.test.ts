@@ -34,6 +34,10 @@ async function start(options: { filter: string; proxies: readonly string[] }) {
     requestIds: requestIds(systemIds, trustedProxies(options.proxies)),
     log: log.child('http'),
     clock: systemClock,
+    refuse: error => {
+      throw error
+    },
+    requestsMax: 1000,
   })
   const listener = await listen({ fetch: fetchObserved, hostname: '127.0.0.1', port: 0, http2: false, log: silentLog, clock: systemClock })
   cleanups.push(() => listener.stop(0))
