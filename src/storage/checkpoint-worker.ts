@@ -1,5 +1,5 @@
 /** A thread that copies WALs into their database files, off the commit path. Worker entry point. */
-import { Database } from 'bun:sqlite'
+import { Database, SQLiteError } from 'bun:sqlite'
 
 declare const self: Worker
 
@@ -27,7 +27,8 @@ function checkpoint(file: string): void {
   }
   try {
     db.run('PRAGMA wal_checkpoint(PASSIVE)')
-  } catch {
-    // A full disk or a busy file: nothing is lost, the WAL only stays; the writer asks again when it has grown further.
+  } catch (error) {
+    // A full disk or a busy file: nothing is lost, the WAL only stays; the writer asks again when it has grown further. Anything else ends the process.
+    if (!(error instanceof SQLiteError && /^SQLITE_(FULL|BUSY|LOCKED)/.test(error.code ?? ''))) throw error
   }
 }

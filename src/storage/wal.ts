@@ -31,13 +31,26 @@ export class WalGauge {
 
   /**
    * Copies what little came since and lets the next commit write from the beginning of the WAL: under steady load a
-   * passive checkpoint alone never does (it grew to 103 MB in 5 s).
+   * passive checkpoint alone never does (it grew to 103 MB in 5 s). Without room (`isFull`) the WAL stays as it is until it is asked for again.
    */
-  restart(): void {
-    this.#db.run('PRAGMA wal_checkpoint(RESTART)')
-    if (walBytes(this.#path) > 4 * checkpointBytes) this.#db.run('PRAGMA wal_checkpoint(TRUNCATE)')
+  restart(isFull: (error: unknown) => boolean): void {
+    this.#checkpoint('RESTART', isFull)
+    if (walBytes(this.#path) > 4 * checkpointBytes) this.#checkpoint('TRUNCATE', isFull)
     this.#asked = false
     this.#commits = 0
+  }
+
+  /** Copies the whole WAL and cuts it to nothing, if there is room. */
+  empty(isFull: (error: unknown) => boolean): void {
+    this.#checkpoint('TRUNCATE', isFull)
+  }
+
+  #checkpoint(mode: 'RESTART' | 'TRUNCATE', isFull: (error: unknown) => boolean): void {
+    try {
+      this.#db.run(`PRAGMA wal_checkpoint(${mode})`)
+    } catch (error) {
+      if (!isFull(error)) throw error
+    }
   }
 }
 

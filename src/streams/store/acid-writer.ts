@@ -1,12 +1,14 @@
 /** The writer of one acid shard: one group is one row of `log` and one synced commit; applying rides along. Runs in its own thread. */
 import type { Database, Statement } from 'bun:sqlite'
+import { dirname } from 'node:path'
 import { openWriter } from '../../storage/database.ts'
+import { DiskRoom } from '../../storage/disk-room.ts'
 import { WalGauge } from '../../storage/wal.ts'
 import { Applier } from './applier.ts'
 import { groupHeaderBytes, groupIntact, groupNumber } from './group.ts'
 import type { FromWriter, WriterSettings } from './messages.ts'
 import { prepareSchema } from './schema.ts'
-import { isFull } from './sqlite-errors.ts'
+import { isFull, noRoom } from './sqlite-errors.ts'
 import { OperatorError } from '../../lib/errors.ts'
 import type { Clock } from '../../lib/clock.ts'
 
@@ -26,6 +28,7 @@ export class AcidWriter {
   readonly #db: Database
   readonly #applier: Applier
   readonly #wal: WalGauge
+  readonly #room: DiskRoom
   readonly #clock: Clock
   readonly #say: (message: FromWriter) => void
   readonly #begin: Statement
@@ -41,6 +44,7 @@ export class AcidWriter {
     this.#db = openWriter(settings.file, { pageBytes, cacheBytes })
     prepareSchema(this.#db, settings.file)
     this.#applier = new Applier(this.#db, { put: (_id, _first, _start, bytes) => bytes, get: (_id, _first, row) => row.data ?? new Uint8Array(0), drop() {} })
+    this.#room = new DiskRoom(dirname(settings.file))
     this.#wal = new WalGauge(this.#db, settings.file, () => say({ kind: 'walGrown' }))
     this.#begin = this.#db.prepare('BEGIN IMMEDIATE')
     this.#insert = this.#db.prepare('INSERT INTO log VALUES (?, ?)')
@@ -52,6 +56,10 @@ export class AcidWriter {
 
   /** Stores `group`; says committed after the sync, or full when there was no room and nothing was stored. */
   commit(number: number, group: Uint8Array): void {
+    if (!this.#room.has(group.byteLength, this.#applier.backlogBytes)) {
+      this.#say({ kind: 'full', number, message: 'the disk is almost full' })
+      return
+    }
     try {
       this.#begin.run()
       this.#insert.run(number, group)
@@ -78,13 +86,13 @@ export class AcidWriter {
 
   /** Starts the WAL anew after the checkpointer has copied it. */
   restartWal(): void {
-    this.#wal.restart()
+    this.#wal.restart(isFull)
   }
 
   close(): void {
     this.#cancelQuiet?.()
     this.#applyAll()
-    this.#db.run('PRAGMA wal_checkpoint(TRUNCATE)')
+    this.#wal.empty(isFull)
     for (const statement of [this.#begin, this.#insert, this.#commit]) statement.finalize()
     this.#db.close()
     this.#say({ kind: 'closed' })
@@ -103,7 +111,10 @@ export class AcidWriter {
       }
       this.#applier.add(number, group)
     }
-    while (!this.#applier.idle) this.#applyAlone(Infinity)
+    this.#applyAll()
+    if (!this.#applier.idle) throw noRoom(file)
+    // What a crash left behind the last commit must not stay behind those to come: there it would look like damage.
+    this.#wal.empty(isFull)
     return this.#applier.lastApplied
   }
 

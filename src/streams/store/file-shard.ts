@@ -1,5 +1,6 @@
 /** The store of the file modes: a commit log written here, stream files and an index kept by a thread, read here. */
 import { join } from 'node:path'
+import { DiskRoom } from '../../storage/disk-room.ts'
 import { assert } from '../../lib/assert.ts'
 import type { Block } from './block.ts'
 import type { Checkpointer } from './checkpointer.ts'
@@ -16,6 +17,7 @@ export class FileShard implements ShardStore {
   readonly #reader: ShardReader
   readonly #files: StreamFiles
   readonly #log: CommitLog
+  readonly #room: DiskRoom
   readonly #fence: Fence
   readonly lastId: number
   readonly lastGroup: number
@@ -29,6 +31,7 @@ export class FileShard implements ShardStore {
     this.#fence = fence
     const files = (this.#files = new StreamFiles(directory, 'read'))
     this.#reader = new ShardReader(settings.file, (streamId, row) => files.read(streamId, row.start, row.end - row.start))
+    this.#room = new DiskRoom(directory)
     this.lastId = ready.lastId
     this.lastGroup = ready.lastGroup
     this.#log = new CommitLog({
@@ -50,6 +53,7 @@ export class FileShard implements ShardStore {
 
   async commit(number: number, group: Uint8Array<ArrayBuffer>): Promise<void> {
     if (this.#full) throw new StoreFull('no room to apply the log')
+    if (!this.#room.has(group.byteLength, 0)) throw new StoreFull('the disk is almost full')
     try {
       await this.#log.append(group)
     } catch (error) {

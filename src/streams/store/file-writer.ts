@@ -3,13 +3,15 @@ import type { Database } from 'bun:sqlite'
 import { must } from '../../lib/assert.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { openWriter } from '../../storage/database.ts'
+import { DiskRoom } from '../../storage/disk-room.ts'
 import { WalGauge } from '../../storage/wal.ts'
 import { Applier } from './applier.ts'
 import { decodeGroup, groupNumber } from './group.ts'
 import { firstSegmentBytes, LogSegments } from './log-segments.ts'
 import type { FromWriter, WriterSettings } from './messages.ts'
 import { prepareSchema } from './schema.ts'
-import { isFull } from './sqlite-errors.ts'
+import { isFull, noRoom } from './sqlite-errors.ts'
+import { StoreFull } from './store.ts'
 import { StreamFiles } from './stream-files.ts'
 
 /** Applying begins when this much waits, or when nothing came for `quietMs`. */
@@ -33,6 +35,7 @@ export class FileWriter {
   readonly #files: StreamFiles
   readonly #segments: LogSegments
   readonly #segmentBytes: number
+  readonly #room: DiskRoom
   readonly #wal: WalGauge
   readonly #clock: Clock
   readonly #synced: boolean
@@ -64,6 +67,7 @@ export class FileWriter {
     })
     this.#wal = new WalGauge(this.#db, settings.file, () => say({ kind: 'walGrown' }))
     this.#segmentBytes = settings.segmentBytes
+    this.#room = new DiskRoom(directory)
     this.#segments = new LogSegments(directory, settings.segmentBytes)
     const lastGroup = this.#recover()
     const segment = (this.#segments.numbers().at(-1) ?? 0) + 1
@@ -86,11 +90,13 @@ export class FileWriter {
   /** Makes segment `number` ready. */
   prepare(number: number): void {
     try {
+      // Half: nothing of a segment is written a second time.
+      if (!this.#room.has(this.#segmentBytes / 2, 0)) throw new StoreFull('the disk is almost full')
       this.#segments.prepare(number, this.#segmentBytes)
       this.#used.push({ number, bytes: this.#segmentBytes, lastGroup: 0 })
       this.#say({ kind: 'prepared', segment: number })
     } catch (error) {
-      if (!isFull(error)) throw error
+      if (!(error instanceof StoreFull) && !isFull(error)) throw error
       this.#say({ kind: 'prepareFailed', segment: number, full: true, message: String(error) })
     }
   }
@@ -101,7 +107,7 @@ export class FileWriter {
   }
 
   restartWal(): void {
-    this.#wal.restart()
+    this.#wal.restart(isFull)
   }
 
   close(): void {
@@ -111,7 +117,7 @@ export class FileWriter {
     if (this.#synced) this.#files.sync()
     for (const used of this.#used) this.#segments.recycle(used.number, used.bytes)
     this.#files.close()
-    this.#db.run('PRAGMA wal_checkpoint(TRUNCATE)')
+    this.#wal.empty(isFull)
     this.#db.close()
     this.#say({ kind: 'closed' })
   }
@@ -132,6 +138,7 @@ export class FileWriter {
     }, stored)
     this.#applyAll()
     if (this.#synced) this.#files.sync()
+    this.#wal.empty(isFull) // what a crash left behind the last commit would look like damage behind those to come
     return Math.max(stored, last ?? 0)
   }
 
@@ -147,13 +154,14 @@ export class FileWriter {
   /** Everything of the old log is in place: a new one begins. */
   #restartLog(segment: number): void {
     const bytes = firstSegmentBytes(this.#segmentBytes)
+    // First: on a full disk the new one finds room only where the old ones were.
+    for (const number of this.#segments.numbers()) this.#segments.recycle(number, 0)
     this.#segments.prepare(segment, bytes)
-    for (const number of this.#segments.numbers()) if (number !== segment) this.#segments.recycle(number, 0)
     this.#used.push({ number: segment, bytes, lastGroup: 0 })
   }
 
   #applyAll(): void {
-    while (!this.#applier.idle) if (!this.#apply(Infinity)) throw new Error('the disk is full: the log is kept and applied at the next start')
+    while (!this.#applier.idle) if (!this.#apply(Infinity)) throw noRoom(this.#db.filename)
   }
 
   #applySome(): void {

@@ -2,6 +2,7 @@
 import { closeSync, fdatasyncSync, mkdirSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { fail } from '../../lib/errors.ts'
+import { syncDirectory } from './layout.ts'
 
 /** Files kept open. */
 const openFilesMax = 256
@@ -13,6 +14,8 @@ export class StreamFiles {
   readonly #known = new Set<string>()
   /** Streams written since the last sync. */
   #dirty = new Set<number>()
+  /** Folders with new names since the last sync. */
+  readonly #grown = new Set<string>()
 
   constructor(directory: string, access: 'read' | 'write') {
     this.#directory = join(directory, 'streams')
@@ -42,8 +45,15 @@ export class StreamFiles {
 
   /** Makes everything written so far durable. A failed sync throws: it is never tried again. (field.md B4) */
   sync(): void {
-    for (const streamId of this.#dirty) fdatasyncSync(this.#file(streamId))
+    try {
+      for (const streamId of this.#dirty) fdatasyncSync(this.#file(streamId))
+      for (const folder of this.#grown) syncDirectory(folder)
+    } catch (error) {
+      // Also for lack of room: the system may have dropped what it could not write, and would call a second try a success.
+      throw new Error('syncing stream files failed', { cause: error })
+    }
     this.#dirty = new Set()
+    this.#grown.clear()
   }
 
   remove(streamId: number): void {
@@ -102,8 +112,9 @@ export class StreamFiles {
     try {
       return openSync(path, 'r+')
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return openSync(path, 'w+', 0o600)
-      throw error
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+      this.#grown.add(folder).add(this.#directory)
+      return openSync(path, 'w+', 0o600)
     }
   }
 
