@@ -4,7 +4,7 @@ import { lookup } from 'node:dns/promises'
 import { dirname, join, relative } from 'node:path'
 import { Elysia } from 'elysia'
 import { controlRoutes } from './admin/routes.ts'
-import { TokenVerifier } from './auth/tokens.ts'
+import type { TokenVerifier } from './auth/tokens.ts'
 import { observed, routesByPrefix } from './http/access-log.ts'
 import { createAuthenticator, type Authenticate } from './http/authenticate.ts'
 import { createCors } from './http/cors.ts'
@@ -95,7 +95,7 @@ export async function createApp(config: Config, seams: Seams): Promise<App> {
       if (request.wakeStream !== null) access.check(principal, 'append', request.wakeStream)
     },
   })
-  const verifier = config.auth.issuers.length === 0 ? null : new TokenVerifier(config.auth.issuers, { clock, log, fetch, metrics })
+  const verifier = await tokenVerifier(config, { clock, log, metrics })
   await verifier?.start()
   await operator.discardStaged()
   await subscriptions.start()
@@ -130,6 +130,13 @@ export async function createApp(config: Config, seams: Seams): Promise<App> {
       await streams.stop()
     },
   }
+}
+
+/** Loaded only where tokens are checked: it brings the cryptography of every algorithm. */
+async function tokenVerifier(config: Config, parts: { clock: Clock; log: Log; metrics: Metrics }): Promise<TokenVerifier | null> {
+  if (config.auth.issuers.length === 0) return null
+  const tokens = await import('./auth/tokens.ts')
+  return new tokens.TokenVerifier(config.auth.issuers, { ...parts, fetch })
 }
 
 function streamsSettings(config: Config): StreamsSettings {

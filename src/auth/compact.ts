@@ -1,4 +1,5 @@
 /** Taking a compact JWS apart, strictly and without believing it. Signatures are checked in jwks.ts, claims in claims.ts. */
+import { lazily } from '../lib/lazily.ts'
 import { Type, type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { parseStrictObject } from './strict-json.ts'
@@ -39,13 +40,13 @@ export function decodeCompact(text: string): CompactToken | null {
   if (parts.length !== 3 || !header || !claims || !signature || signature.length === 0) return null
   const headerObject = parseStrictObject(header)
   const claimsObject = parseStrictObject(claims)
-  if (headerObject === null || !headerCheck.Check(headerObject) || !isPlainHeader(headerObject)) return null
-  if (claimsObject === null || !claimsCheck.Check(claimsObject)) return null
+  if (headerObject === null || !headerCheck().Check(headerObject) || !isPlainHeader(headerObject)) return null
+  if (claimsObject === null || !claimsCheck().Check(claimsObject)) return null
   return { text, header: headerObject, claims: claimsObject as TokenClaims }
 }
 
-const headerCheck = Compile(headerSchema)
-const claimsCheck = Compile(claimsSchema)
+const headerCheck = lazily(() => Compile(headerSchema))
+const claimsCheck = lazily(() => Compile(claimsSchema))
 
 /** Null unless `part` is the one canonical spelling of its bytes: a token has no second spelling (RFC 7515 §2, RFC 4648 §3.5). */
 function decodeBase64url(part: string): Uint8Array | null {

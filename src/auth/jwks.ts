@@ -1,4 +1,5 @@
 /** Keys from a JSON Web Key Set, and checking a signature with one. Where the set comes from is jwks-loaders.ts. */
+import { lazily } from '../lib/lazily.ts'
 import { compactVerify, importJWK, type CryptoKey } from 'jose'
 import { Type, type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
@@ -10,7 +11,7 @@ export const keysPerSetMax = 128
 export const rsaBitsMax = 8192
 const rsaBitsMin = 2048
 
-const setCheck = Compile(Type.Object({ keys: Type.Array(Type.Unknown()) }))
+const setCheck = lazily(() => Compile(Type.Object({ keys: Type.Array(Type.Unknown()) })))
 
 const keySchema = Type.Object({
   kty: Type.String(),
@@ -25,7 +26,7 @@ const keySchema = Type.Object({
   y: Type.Optional(Type.String()),
   k: Type.Optional(Type.String()),
 })
-const keyCheck = Compile(keySchema)
+const keyCheck = lazily(() => Compile(keySchema))
 
 type Jwk = Static<typeof keySchema>
 
@@ -100,14 +101,14 @@ export class VerificationKey {
 function parseSet(text: string): readonly unknown[] | null {
   try {
     const value: unknown = JSON.parse(text)
-    return setCheck.Check(value) ? value.keys : null
+    return setCheck().Check(value) ? value.keys : null
   } catch {
     return null
   }
 }
 
 function toKey(entry: unknown, symmetric: boolean): VerificationKey | null {
-  if (!keyCheck.Check(entry)) return null
+  if (!keyCheck().Check(entry)) return null
   const forSignatures = (entry.use ?? 'sig') === 'sig' && (entry.key_ops ?? ['verify']).includes('verify')
   const members = forSignatures ? publicMembers(entry, symmetric) : null
   return members === null ? null : new VerificationKey(entry, members)

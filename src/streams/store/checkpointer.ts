@@ -1,30 +1,41 @@
 /** One thread that copies the WALs of all shards, asked by their writers. */
 
 export class Checkpointer {
-  readonly #worker: Worker
+  readonly #start: () => Worker
+  readonly #failed: (message: string) => void
   readonly #done = new Map<string, () => void>()
+  #worker: Worker | null = null
   #closed: (() => void) | null = null
 
-  /** `worker` runs storage/checkpoint-worker.ts; `failed` is called when it dies. */
-  constructor(worker: Worker, failed: (message: string) => void) {
-    this.#worker = worker
-    worker.onerror = event => failed(`the checkpoint thread failed: ${event.message}`)
-    worker.onmessage = ({ data }: MessageEvent<unknown>) => {
-      if (data === 'closed') this.#closed?.()
-      else if (typeof data === 'string') this.#done.get(data)?.()
-    }
+  /** `start` makes the thread (storage/checkpoint-worker.ts) when the first WAL has grown; `failed` is called when it dies. */
+  constructor(start: () => Worker, failed: (message: string) => void) {
+    this.#start = start
+    this.#failed = failed
   }
 
   /** Copies the WAL of `file`, then calls `done`. */
   request(file: string, done: () => void): void {
     this.#done.set(file, done)
+    this.#worker ??= this.#open()
     this.#worker.postMessage(file)
   }
 
   async close(): Promise<void> {
+    const worker = this.#worker
+    if (worker === null) return
     const closed = new Promise<void>(resolve => (this.#closed = resolve))
-    this.#worker.postMessage('close')
+    worker.postMessage('close')
     await closed
-    this.#worker.terminate()
+    worker.terminate()
+  }
+
+  #open(): Worker {
+    const worker = this.#start()
+    worker.onerror = event => this.#failed(`the checkpoint thread failed: ${event.message}`)
+    worker.onmessage = ({ data }: MessageEvent<unknown>) => {
+      if (data === 'closed') this.#closed?.()
+      else if (typeof data === 'string') this.#done.get(data)?.()
+    }
+    return worker
   }
 }

@@ -1,4 +1,5 @@
 /** The file that says how a data directory was made. Written once, whole or not at all. */
+import { lazily } from '../../lib/lazily.ts'
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { Type, type Static } from 'typebox'
@@ -21,7 +22,7 @@ export type Layout = Static<typeof layoutSchema>
 export const damageRemedy = 'run `headwater check`, then restore the data directory from a backup'
 
 /** As it stands in the file: with a checksum, for a flipped digit would still be a layout. */
-const layoutCheck = Compile(Type.Intersect([layoutSchema, Type.Object({ sum: Type.Integer() })]))
+const layoutCheck = lazily(() => Compile(Type.Intersect([layoutSchema, Type.Object({ sum: Type.Integer() })])))
 const name = 'layout.json'
 
 /** null when the directory is new. */
@@ -34,7 +35,7 @@ export function readLayout(directory: string): Layout | null {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null
     throw new OperatorError(`${path} cannot be read: ${String(error)}`, 'restore it from a backup of the data directory', 74)
   }
-  if (!layoutCheck.Check(value)) {
+  if (!layoutCheck().Check(value)) {
     throw new OperatorError(`${path} is not a layout that this headwater knows`, 'run the headwater version that wrote it', 78)
   }
   if (value.sum !== sumOf(value)) {

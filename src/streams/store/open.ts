@@ -99,7 +99,7 @@ async function openFiles(
 }
 
 function newCheckpointer(fence: Fence): Checkpointer {
-  return new Checkpointer(new Worker(new URL('../../storage/checkpoint-worker.ts', import.meta.url).href), fence)
+  return new Checkpointer(() => new Worker(new URL('../../storage/checkpoint-worker.ts', import.meta.url).href), fence)
 }
 
 async function closeAll(shards: readonly ShardStore[], checkpointer: Checkpointer): Promise<void> {

@@ -1,4 +1,5 @@
 /** The bodies of the subscription API: their forms, and what they say in our own words. No decisions about state. */
+import { lazily } from '../../lib/lazily.ts'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { fail } from '../../lib/errors.ts'
@@ -37,7 +38,7 @@ export interface WakeReport extends WakeClaim {
 
 const nullable = <T extends Type.TSchema>(schema: T) => Type.Optional(Type.Union([schema, Type.Null()]))
 
-const createForm = Compile(
+const createForm = lazily(() => Compile(
   Type.Object({
     type: Type.Union([Type.Literal('webhook'), Type.Literal('pull-wake')]),
     pattern: nullable(Type.String()),
@@ -47,18 +48,18 @@ const createForm = Compile(
     lease_ttl_ms: nullable(Type.Integer({ minimum: leaseTtlMsMin, maximum: leaseTtlMsMax })),
     description: nullable(Type.String({ maxLength: descriptionBytesMax })),
   }),
-)
-const streamsForm = Compile(Type.Object({ streams: Type.Array(Type.String(), { minItems: 1, maxItems: streamsPerRequestMax }) }))
-const claimForm = Compile(Type.Object({ worker: Type.String({ minLength: 1, maxLength: workerBytesMax }) }))
+))
+const streamsForm = lazily(() => Compile(Type.Object({ streams: Type.Array(Type.String(), { minItems: 1, maxItems: streamsPerRequestMax }) })))
+const claimForm = lazily(() => Compile(Type.Object({ worker: Type.String({ minLength: 1, maxLength: workerBytesMax }) })))
 const ackForm = Type.Object({ stream: Type.Optional(Type.String()), path: Type.Optional(Type.String()), offset: Type.String() })
-const reportForm = Compile(
+const reportForm = lazily(() => Compile(
   Type.Object({
     wake_id: Type.Optional(Type.String()),
     generation: Type.Optional(Type.Number()),
     acks: nullable(Type.Array(ackForm, { maxItems: acksPerRequestMax })),
     done: Type.Optional(Type.Boolean()),
   }),
-)
+))
 
 interface Form<T> {
   Check(value: unknown): value is T
@@ -67,7 +68,7 @@ interface Form<T> {
 
 /** Refuses `invalid_request`. The webhook's URL is checked by target.ts. */
 export function readCreate(body: unknown): SubscriptionConfig {
-  const input = checked(createForm, body)
+  const input = checked(createForm(), body)
   const pattern = input.pattern ? normalizePattern(input.pattern) : null
   const streams = [...new Set((input.streams ?? []).map(normalizePath))].toSorted()
   if (pattern === null && streams.length === 0) refuse('at least one of pattern and streams is required')
@@ -87,17 +88,17 @@ export function readCreate(body: unknown): SubscriptionConfig {
 
 /** Refuses `invalid_request`. */
 export function readStreams(body: unknown): readonly string[] {
-  return [...new Set(checked(streamsForm, body).streams.map(normalizePath))]
+  return [...new Set(checked(streamsForm(), body).streams.map(normalizePath))]
 }
 
 /** The worker's name. Refuses `invalid_request`. */
 export function readClaim(body: unknown): string {
-  return checked(claimForm, body).worker
+  return checked(claimForm(), body).worker
 }
 
 /** A body without wake_id or generation is well-formed, and speaks for no wake: it will be fenced. Refuses `invalid_request`. */
 export function readReport(body: unknown): WakeReport {
-  const input = checked(reportForm, body)
+  const input = checked(reportForm(), body)
   const acks = (input.acks ?? []).map(ack => {
     return { path: normalizePath(ack.stream ?? ack.path ?? refuse('an ack names its stream')), offset: ack.offset }
   })

@@ -1,4 +1,5 @@
 /** Keys and values of subscriptions in the host's store: one record each, one entry per link, the keys. No decisions. */
+import { lazily } from '../../lib/lazily.ts'
 import { Type, type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { OperatorError } from '../../lib/errors.ts'
@@ -48,10 +49,10 @@ const keyForm = Type.Object({
   createdAtMs: Type.Integer(),
   retiredAtMs: nullable(Type.Integer()),
 })
-const recordCheck = Compile(recordForm)
-const linkCheck = Compile(linkForm)
-const keyCheck = Compile(keyForm)
-const secretCheck = Compile(Type.Object({ secret: Type.String({ minLength: 43 }) }))
+const recordCheck = lazily(() => Compile(recordForm))
+const linkCheck = lazily(() => Compile(linkForm))
+const keyCheck = lazily(() => Compile(keyForm))
+const secretCheck = lazily(() => Compile(Type.Object({ secret: Type.String({ minLength: 43 }) })))
 
 export type StoredRecord = Static<typeof recordForm>
 export type StoredLink = Static<typeof linkForm>
@@ -91,20 +92,20 @@ export function secretChange(secret: string): MetaChange {
 
 /** Throws an OperatorError (exit code 74) on an entry that cannot be read: a cursor that is guessed would lose or repeat work. */
 export function loadRecords(host: SubscriptionHost): Iterable<StoredRecord> {
-  return load(host, recordPrefix, value => recordCheck.Check(value))
+  return load(host, recordPrefix, value => recordCheck().Check(value))
 }
 
 export function loadLinks(host: SubscriptionHost): Iterable<StoredLink> {
-  return load(host, linkPrefix, value => linkCheck.Check(value))
+  return load(host, linkPrefix, value => linkCheck().Check(value))
 }
 
 export function loadKeys(host: SubscriptionHost): Iterable<StoredKey> {
-  return load(host, keyPrefix, value => keyCheck.Check(value))
+  return load(host, keyPrefix, value => keyCheck().Check(value))
 }
 
 /** The secret of the callback tokens, 32 bytes in base64url, or null in a new store. */
 export function loadSecret(host: SubscriptionHost): string | null {
-  for (const { secret } of load(host, secretKey, value => secretCheck.Check(value))) return secret
+  for (const { secret } of load(host, secretKey, value => secretCheck().Check(value))) return secret
   return null
 }
 

@@ -1,4 +1,5 @@
 /** Callback and claim tokens: signed (HMAC-SHA256), scoped to one subscription and generation, only ever in `Authorization`. */
+import { lazily } from '../../lib/lazily.ts'
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
@@ -10,7 +11,7 @@ export interface TokenScope {
   readonly generation: number
 }
 
-const payloadCheck = Compile(Type.Object({ uid: Type.String(), generation: Type.Integer(), expires_ms: Type.Integer() }))
+const payloadCheck = lazily(() => Compile(Type.Object({ uid: Type.String(), generation: Type.Integer(), expires_ms: Type.Integer() })))
 /** Far more than a token has; keeps the work on a hostile header small. */
 const tokenCharsMax = 1_024
 
@@ -28,7 +29,7 @@ export function verifyToken(secret: Buffer, authorization: string | null, uid: s
   const expected = seal(secret, text)
   if (given.length !== expected.length || !timingSafeEqual(given, expected)) fail('token_invalid', { detail: 'Send the token of this wake as a bearer token' })
   const payload: unknown = JSON.parse(Buffer.from(text, 'base64url').toString())
-  if (!payloadCheck.Check(payload) || payload.uid !== uid) fail('token_invalid', { detail: 'The token belongs to another subscription' })
+  if (!payloadCheck().Check(payload) || payload.uid !== uid) fail('token_invalid', { detail: 'The token belongs to another subscription' })
   if (nowMs >= payload.expires_ms) fail('token_expired', {})
   return payload.generation
 }

@@ -1,4 +1,5 @@
 /** One delivery of one webhook: pinned, signed, bounded in time and bytes. When to try again is wake.ts. */
+import { lazily } from '../../lib/lazily.ts'
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import type { Clock } from '../../lib/clock.ts'
@@ -26,7 +27,7 @@ export type DeliveryResult =
   | { readonly kind: 'failed'; readonly reason: string }
   | { readonly kind: 'refused'; readonly reason: string }
 
-const doneCheck = Compile(Type.Object({ done: Type.Literal(true) }))
+const doneCheck = lazily(() => Compile(Type.Object({ done: Type.Literal(true) })))
 /** Nothing was sent yet when a connection fails with one of these, so the next address may be tried. */
 const unconnected = new Set(['ConnectionRefused', 'FailedToOpenSocket', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH'])
 
@@ -95,7 +96,7 @@ async function saysDone(response: Response): Promise<boolean> {
       if (length > responseBytesMax) return false
       chunks.push(value)
     }
-    return doneCheck.Check(JSON.parse(Buffer.concat(chunks).toString()))
+    return doneCheck().Check(JSON.parse(Buffer.concat(chunks).toString()))
   } catch {
     return false
   } finally {
