@@ -8,6 +8,11 @@ import type { StreamState, TailEvent, TailListener } from './stream.ts'
 export const eventBytesMax = 256 * 1024
 /** Bytes that may wait for a slow reader, at about; one event may come on top. */
 export const bufferBytesMax = 64 * 1024
+/**
+ * An event goes out in pieces of this many bytes: what Bun takes of a stream it holds whole until the client has it, and a slow
+ * reader shows that it reads by every piece it takes.
+ */
+const pieceBytesMax = 64 * 1024
 
 /** `abandoned`: the reader took nothing for too long, and what waits for it will not be taken either. */
 export type SseEnd = 'finished' | 'abandoned'
@@ -34,6 +39,10 @@ export class SseReader implements TailListener {
   /** Whether anything went out since the last tick, and when that was, as far as ticks know. */
   #sent = false
   #activeMs: number
+  /** What is left of the event that is going out. */
+  #rest: Uint8Array | null = null
+  /** Nothing follows the event that is going out. */
+  #last = false
   #blockedSinceMs: number | null = null
   readonly body: ReadableStream<Uint8Array>
 
@@ -63,18 +72,19 @@ export class SseReader implements TailListener {
 
   onTail(event: TailEvent): void {
     if (event.removed) return this.close()
-    if (this.#told && this.#at === event.start && this.#roomy && this.#sendShared(event)) return
+    if (this.#told && this.#at === event.start && this.#rest === null && this.#roomy && this.#sendShared(event)) return
     this.#pump()
   }
 
   /** Called about twice a second: keeps the connection alive, or gives a reader up that takes nothing. */
   tick(nowMs: number, limits: { keepAliveMs: number; stalledMsMax: number }): void {
-    if (nowMs >= this.#start.endAtMs) return this.close()
-    if (this.#roomy) {
+    if (nowMs >= this.#start.endAtMs) this.close()
+    const moved = this.#sent
+    this.#sent = false
+    if (moved) this.#activeMs = nowMs
+    if (moved || this.#roomy) {
       this.#blockedSinceMs = null
-      if (this.#sent) this.#activeMs = nowMs
-      this.#sent = false
-      if (nowMs - this.#activeMs < limits.keepAliveMs) return
+      if (this.#rest !== null || nowMs - this.#activeMs < limits.keepAliveMs) return
       this.#activeMs = nowMs
       this.#controller?.enqueue(keepAliveFrame)
       return
@@ -87,6 +97,8 @@ export class SseReader implements TailListener {
   close(): void {
     const controller = this.#controller
     if (controller === null) return
+    // The published client takes an event that was cut by a proper end for a whole one.
+    if (this.#rest !== null) return void (this.#last = true)
     this.#end()
     controller.close()
   }
@@ -98,6 +110,10 @@ export class SseReader implements TailListener {
   /** Sends everything up to the tail, as long as the reader takes it. */
   #pump(): void {
     while (this.#controller !== null && this.#roomy) {
+      if (this.#rest !== null) {
+        this.#enqueue(this.#rest)
+        continue
+      }
       const { stream } = this.#start
       if (this.#at >= stream.committedTail) {
         if (stream.committedClosed) return this.#finish()
@@ -122,18 +138,24 @@ export class SseReader implements TailListener {
       event.frames.set(key, (frame = pageFrame(data, this.#control(page))))
     }
     this.#at = event.end
-    this.#controller?.enqueue(frame)
-    this.#sent = true
-    if (event.closed) this.close()
+    this.#last = event.closed
+    this.#enqueue(frame)
     return true
   }
 
   #send(frame: Uint8Array, page: Page): void {
     this.#at = page.end
     this.#told = true
+    this.#last = page.closed
+    this.#enqueue(frame)
+  }
+
+  /** Sends the next piece of an event. */
+  #enqueue(bytes: Uint8Array): void {
     this.#sent = true
-    this.#controller?.enqueue(frame)
-    if (page.closed) this.close()
+    this.#rest = bytes.byteLength > pieceBytesMax ? bytes.subarray(pieceBytesMax) : null
+    this.#controller?.enqueue(this.#rest === null ? bytes : bytes.subarray(0, pieceBytesMax))
+    if (this.#rest === null && this.#last) this.close()
   }
 
   #tellPosition(): void {
