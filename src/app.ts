@@ -5,7 +5,7 @@ import { dirname, join, relative } from 'node:path'
 import { Elysia } from 'elysia'
 import { controlRoutes } from './admin/routes.ts'
 import type { TokenVerifier } from './auth/tokens.ts'
-import { observed, routesByPrefix } from './http/access-log.ts'
+import { observed, routesByPrefix, type RequestMeter } from './http/access-log.ts'
 import { createAuthenticator, type Authenticate } from './http/authenticate.ts'
 import { createCors } from './http/cors.ts'
 import { errorResponse } from './http/errors.ts'
@@ -25,6 +25,7 @@ import { readSurroundings, type LoadedConfig } from './ops/config.ts'
 import { Health } from './ops/health.ts'
 import { Lifecycle } from './ops/lifecycle.ts'
 import { createLog, lineWriter, logStyle } from './ops/log.ts'
+import { keepMemorySmall } from './ops/memory.ts'
 import { httpMetrics, processMetrics } from './ops/metrics.ts'
 import { createNotify } from './ops/notify.ts'
 import type { Config } from './ops/options.ts'
@@ -116,7 +117,9 @@ export async function createApp(config: Config, seams: Seams): Promise<App> {
     authenticatesItself,
   })
   const process = processMetrics(metrics, clock, sqliteVersion())
-  const surfaces = { config, seams, handler, health, metrics, render: () => process.render(), verifier, operator }
+  const meter = httpMetrics(metrics)
+  const stopKeeper = keepMemorySmall({ clock, requests: () => meter.begun, collect: () => Bun.gc(true) })
+  const surfaces = { config, seams, handler, health, meter, render: () => process.render(), verifier, operator }
   return {
     streams,
     metrics,
@@ -125,6 +128,7 @@ export async function createApp(config: Config, seams: Seams): Promise<App> {
     controlFetch: controlSurface(surfaces),
     async stop() {
       process.stop()
+      stopKeeper()
       await subscriptions.stop()
       verifier?.stop()
       await streams.stop()
@@ -166,7 +170,7 @@ interface Surfaces {
   readonly seams: Seams
   readonly handler: StreamHandler
   readonly health: Health
-  readonly metrics: Metrics
+  readonly meter: RequestMeter
   readonly render: () => string
   readonly verifier: TokenVerifier | null
   readonly operator: StreamOperator
@@ -199,7 +203,7 @@ function publicSurface(parts: Surfaces): Fetch {
   const base = config.http.streamBasePath
   const routeOf = routesByPrefix({ [`${base}/__ds`]: 'subscriptions', [base]: 'streams', '/metrics': 'metrics', '/': 'other' })
   return observed(fetch, {
-    meter: httpMetrics(parts.metrics),
+    meter: parts.meter,
     routeOf,
     requestIds: names,
     log,

@@ -14,8 +14,9 @@ const loopDelayPeriodMs = 500
 const methods = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
 /** Requests by route, method and code; the series are looked up once and kept. Methods we do not know count as OTHER. */
-export function httpMetrics(metrics: Metrics): RequestMeter {
+export function httpMetrics(metrics: Metrics): RequestMeter & { readonly begun: number } {
   let inFlight = 0
+  let begun = 0
   metrics.gauge('headwater_http_requests_in_flight', 'Requests whose answer has not begun.', () => inFlight)
   const routes = new Map<string, { readonly seconds: Histogram; readonly codes: Map<string, Map<number, Counter>> }>()
   const routeOf = (route: string) => {
@@ -40,7 +41,14 @@ export function httpMetrics(metrics: Metrics): RequestMeter {
     return counter
   }
   return {
-    begin: () => void inFlight++,
+    /** Requests begun since the start. */
+    get begun() {
+      return begun
+    },
+    begin() {
+      inFlight++
+      begun++
+    },
     end(route, method, status, seconds) {
       inFlight--
       const entry = routeOf(route)
