@@ -1,14 +1,13 @@
 /** Thread entry point of an acid shard's writer. Only passes messages; the work is acid-writer.ts. */
-import { systemClock } from '../../lib/clock.ts'
 import { AcidWriter } from './acid-writer.ts'
 import { answer, serveWriter } from './worker-port.ts'
 
 let writer: AcidWriter | null = null
 
-serveWriter(message => {
+serveWriter((message, clock) => {
   switch (message.kind) {
     case 'open':
-      writer = new AcidWriter(message.settings, systemClock, answer)
+      writer = new AcidWriter(message.settings, clock, answer)
       return
     case 'group':
       return writer?.commit(message.number, message.group)

@@ -1,16 +1,15 @@
 /** Thread entry point of the writer of the file modes. Only passes messages; the work is file-writer.ts. */
 import { assert } from '../../lib/assert.ts'
-import { systemClock } from '../../lib/clock.ts'
 import { FileWriter } from './file-writer.ts'
 import { answer, serveWriter } from './worker-port.ts'
 
 let writer: FileWriter | null = null
 
-serveWriter(message => {
+serveWriter((message, clock) => {
   switch (message.kind) {
     case 'open':
       assert(message.settings.directory !== null, 'a file store has a directory')
-      writer = new FileWriter(message.settings, message.settings.directory, systemClock, answer)
+      writer = new FileWriter(message.settings, message.settings.directory, clock, answer)
       return
     case 'apply':
       return writer?.add(message.number, message.group, message.segment)

@@ -1,4 +1,5 @@
 /** The writer thread's end of the line: typed messages in and out, and no failure that stays silent. */
+import { systemClock, type Clock } from '../../lib/clock.ts'
 import { OperatorError, Refusal } from '../../lib/errors.ts'
 import { damageRemedy } from './layout.ts'
 import type { FromWriter, ToWriter } from './messages.ts'
@@ -10,16 +11,26 @@ export function answer(message: FromWriter): void {
   self.postMessage(message)
 }
 
-/** Calls `handle` for every message; whatever it throws is told to the server's thread, which ends the process. */
-export function serveWriter(handle: (message: ToWriter) => void): void {
+/**
+ * Calls `handle` for every message, with a clock for its timers. What either throws is told to the server's thread, which ends the process. Until
+ * then nothing runs here any more: a step after a failed one would store what is built on it. (field.md B4)
+ */
+export function serveWriter(handle: (message: ToWriter, clock: Clock) => void): void {
   let file = ''
-  self.onmessage = ({ data }: MessageEvent<ToWriter>) => {
-    if (data.kind === 'open') file = data.settings.file
+  let failed = false
+  const guarded = (run: () => void) => {
+    if (failed) return
     try {
-      handle(data)
+      run()
     } catch (error) {
+      failed = true
       answer(failureOf(error, file))
     }
+  }
+  const clock: Clock = { ...systemClock, after: (delayMs, run) => systemClock.after(delayMs, () => guarded(run)) }
+  self.onmessage = ({ data }: MessageEvent<ToWriter>) => {
+    if (data.kind === 'open') file = data.settings.file
+    guarded(() => handle(data, clock))
   }
 }
 
