@@ -301,9 +301,13 @@ export class Subscriptions {
     return subscription
   }
 
+  /** Whoever manages a subscription may subscribe to all that it covers, not only to what the request names. */
   async #authorizeKnown(action: ManageRequest['action'], id: string, streams: readonly string[], caller: Caller): Promise<void> {
-    const config = this.#registry.get(id)?.config
-    await this.#authorize(caller, { action, id, pattern: config?.pattern ?? null, streams, wakeStream: config?.wakeStream ?? null })
+    const known = this.#registry.get(id)
+    if (known === undefined) return this.#authorize(caller, { action, id, pattern: null, streams, wakeStream: null })
+    const { pattern, wakeStream } = known.config
+    const followed = [...known.links.values()].filter(link => link.explicit).map(link => link.path)
+    await this.#authorize(caller, { action, id, pattern, streams: [...new Set([...streams, ...known.config.streams, ...followed])], wakeStream })
   }
 
   async #authorize(caller: Caller, request: ManageRequest): Promise<void> {
