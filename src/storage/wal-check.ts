@@ -23,6 +23,15 @@ const nothing: WalState = { committedFrames: 0, damage: null, note: null }
  * after it was acknowledged; a bad frame in the last commit may be one that was being written at a crash.
  */
 export function checkWal(path: string): WalState {
+  const state = stateOf(path)
+  if (state.damage !== null) return state
+  const promised = promisedFrames(path)
+  if (promised <= state.committedFrames) return state
+  const damage = `it ends after ${state.committedFrames} frames, but ${promised} were committed (so says ${path.replace(/-wal$/, '-shm')}; remove that when these files are a restored copy)`
+  return { ...state, damage }
+}
+
+function stateOf(path: string): WalState {
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
   if (size <= headerBytes) return nothing
   const file = openSync(path, 'r')
@@ -34,7 +43,7 @@ export function checkWal(path: string): WalState {
     const whole = header.readUInt32BE(0) === magic && equals(sum, header, 24)
     // One sector, synced before the first frame: it is never half written.
     if (!whole) return { ...nothing, damage: 'its header is damaged: every commit in it would be left out' }
-    return scan(file, header, { frameBytes: frameHeaderBytes + pageBytes, count: Math.floor((size - headerBytes) / (frameHeaderBytes + pageBytes)) })
+    return scan(file, header, { frameBytes: frameHeaderBytes + pageBytes, count: (size - headerBytes) / (frameHeaderBytes + pageBytes) })
   } finally {
     closeSync(file)
   }
@@ -43,6 +52,7 @@ export function checkWal(path: string): WalState {
 type Sum = readonly [number, number]
 
 function scan(file: number, header: Buffer, { frameBytes, count }: { frameBytes: number; count: number }): WalState {
+  const whole = Math.floor(count)
   const perRead = Math.max(1, Math.floor(readBytesAim / frameBytes))
   const buffer = Buffer.from(new ArrayBuffer(perRead * frameBytes))
   const words = wordsOf(buffer)
@@ -51,7 +61,7 @@ function scan(file: number, header: Buffer, { frameBytes, count }: { frameBytes:
   let firstBad: number | null = null
   let commitBehindBad = false
   let tornTail = false
-  for (let frame = 0; frame < count; frame++) {
+  for (let frame = 0; frame < whole; frame++) {
     const at = (frame % perRead) * frameBytes
     if (at === 0) readAll(file, buffer, headerBytes + frame * frameBytes)
     // Other salts: left over from before the log was started anew.
@@ -70,8 +80,44 @@ function scan(file: number, header: Buffer, { frameBytes, count }: { frameBytes:
     }
     commitBehindBad ||= isCommit
   }
+  // A part of a frame at the end counts as one that is not whole.
   const torn = tornTail || committedFrames < (firstBad ?? count)
   return { committedFrames, damage: null, note: torn ? `its last commit, from frame ${committedFrames} on, is not whole: a crash cut it off, and it is left out` : null }
+}
+
+/** Where the index keeps its header, twice: the frames of the last commit, the salts; then how many frames are in the database file already. */
+const indexHeaderBytes = 48
+const indexFramesAt = 16
+const indexSaltsAt = 32
+const indexBackfilledAt = 96
+
+/**
+ * Frames that were committed and are nowhere but in the WAL, as its index says, which survives a kill: it is written after the sync of the WAL. 0 when
+ * there is no index, or it belongs to another WAL.
+ */
+function promisedFrames(path: string): number {
+  const index = firstBytes(path.replace(/-wal$/, '-shm'), indexBackfilledAt + 4)
+  if (index === null || index.compare(index, indexHeaderBytes, 2 * indexHeaderBytes, 0, indexHeaderBytes) !== 0) return 0
+  const words = wordsOf(index)
+  const [first, second] = checksum([0, 0], words, 0, 10)
+  if (words[10] !== first || words[11] !== second) return 0
+  const header = firstBytes(path, headerBytes)
+  if (header !== null && header.compare(index, indexSaltsAt, indexSaltsAt + 8, 16, 24) !== 0) return 0
+  const frames = words[indexFramesAt / 4] ?? 0
+  return (words[indexBackfilledAt / 4] ?? 0) >= frames ? 0 : frames
+}
+
+/** null when the file is missing or shorter. */
+function firstBytes(path: string, count: number): Buffer | null {
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) < count) return null
+  const file = openSync(path, 'r')
+  try {
+    const bytes = Buffer.from(new ArrayBuffer(count))
+    readAll(file, bytes, 0)
+    return bytes
+  } finally {
+    closeSync(file)
+  }
 }
 
 function isWholeFrame(before: Sum, buffer: Buffer, words: Uint32Array, at: number, frameBytes: number): boolean {

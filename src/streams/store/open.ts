@@ -73,7 +73,8 @@ async function openAcid(settings: StoreSettings, layout: Layout, parts: { fence:
   const directory = join(settings.dataDirectory, 'acid')
   makeDirectory(directory)
   const checkpointer = newCheckpointer(parts.fence)
-  const shards = await Promise.all(
+  const shards = await allOpened(
+    checkpointer,
     shardFiles(settings.dataDirectory, layout).map((file, shard) => {
       const worker = new Worker(new URL('./acid-worker.ts', import.meta.url).href)
       const writer = { file, shard, shards: layout.shards, directory: null, synced: true, segmentBytes: 0 }
@@ -94,8 +95,17 @@ async function openFiles(
   const worker = new Worker(new URL('./file-worker.ts', import.meta.url).href)
   const segmentBytes = settings.logSegmentBytes ?? defaultSegmentBytes
   const writer = { file: join(directory, 'index.db'), shard: 0, shards: 1, directory, synced: mode === 'file-durable', segmentBytes }
-  const shard = await FileShard.open(writer, worker, checkpointer, parts.fence)
-  return { shards: [shard], close: () => closeAll([shard], checkpointer) }
+  const shards = await allOpened(checkpointer, [FileShard.open(writer, worker, checkpointer, parts.fence)])
+  return { shards, close: () => closeAll(shards, checkpointer) }
+}
+
+/** All or none: when one cannot be opened, the others are closed before its reason is told. */
+async function allOpened<Opened extends ShardStore>(checkpointer: Checkpointer, opening: readonly Promise<Opened>[]): Promise<readonly Opened[]> {
+  const settled = await Promise.allSettled(opening)
+  const opened = settled.flatMap(each => (each.status === 'fulfilled' ? [each.value] : []))
+  if (opened.length === opening.length) return opened
+  await closeAll(opened, checkpointer)
+  return Promise.all(opening)
 }
 
 function newCheckpointer(fence: Fence): Checkpointer {
