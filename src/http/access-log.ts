@@ -20,7 +20,7 @@ export interface ObserveOptions {
   readonly clock: Clock
   /** The answer to a request that `fetch` threw at. */
   readonly refuse: (error: unknown, request: Request) => Response
-  /** Requests in flight; more are refused. */
+  /** Requests in flight until their last byte is sent, so open live answers count; more are refused. */
   readonly requestsMax: number
 }
 
@@ -30,20 +30,17 @@ export interface ObserveOptions {
  */
 export function observed(fetch: Fetch, options: ObserveOptions): Fetch {
   const { meter, routeOf, requestIds, log, clock, refuse, requestsMax } = options
-  let inFlight = 0
   return async (request, server) => {
-    inFlight++
     meter.begin()
     const startedAt = clock.monotonic()
     const adopted = requestIds.adopt(request, server)
     let response: Response
     try {
-      if (inFlight > requestsMax) fail('overloaded', { detail: 'too many requests' })
+      if (server.pendingRequests > requestsMax) fail('overloaded', { detail: 'too many requests' })
       response = await fetch(request, server)
     } catch (error) {
       response = refuse(error, request)
     }
-    inFlight--
     const { status } = response
     const logged = log.enabled('debug')
     if ((adopted !== null || logged) && !response.headers.has('X-Request-Id')) {
