@@ -2,6 +2,7 @@
 import { afterEach, describe, expect, test } from 'bun:test'
 import { observed, routesByPrefix } from '../../src/http/access-log.ts'
 import { type Fetch, listen } from '../../src/http/listener.ts'
+import { errorResponse } from '../../src/http/errors.ts'
 import { requestIds } from '../../src/http/request-id.ts'
 import { trustedProxies } from '../../src/http/trusted-proxies.ts'
 import { systemClock } from '../../src/lib/clock.ts'
@@ -34,9 +35,7 @@ async function start(options: { filter: string; proxies: readonly string[] }) {
     requestIds: requestIds(systemIds, trustedProxies(options.proxies)),
     log: log.child('http'),
     clock: systemClock,
-    refuse: error => {
-      throw error
-    },
+    refuse: error => errorResponse(error, { requestId: 'r', log: silentLog }),
     requestsMax: 1000,
   })
   const listener = await listen({ fetch: fetchObserved, hostname: '127.0.0.1', port: 0, http2: false, log: silentLog, clock: systemClock })
