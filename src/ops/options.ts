@@ -68,7 +68,7 @@ export const options = {
   'transport.connection.sse_reconnect_interval_secs': option(seconds(0, daySecs), 60, 'After this time an SSE response ends and the reader comes back. 0 = never.', {
     envAliases: ['DS_SERVER__SSE_RECONNECT_INTERVAL_SECS', 'SSE_IDLE_CLOSE_SECS'],
   }),
-  'transport.connection.sse_keep_alive_secs': option(seconds(1, 3600), 15, 'After this time without an event an SSE response gets a comment, so that no proxy takes it for dead.'),
+  'transport.connection.sse_keep_alive_secs': option(seconds(1, 50), 15, 'After this time without an event an SSE response gets a comment, so that nobody on the way takes it for dead. Connections are idle after 60 s.'),
 
   'tls.cert_path': unset(path, 'Certificate chain (PEM). With tls.key_path the server speaks HTTPS; one of the two alone is refused.', {
     pathAliases: ['transport.tls.cert_path'],
