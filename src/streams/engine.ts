@@ -127,22 +127,36 @@ export class Engine {
     if (stream.removal !== 'none') return
     const now = this.#clock.now()
     if (stream.expired(now)) await this.#removeStream(stream)
-    else if (stream.deadlineMs !== null) this.touch(stream, now)
+    else if ((stream.deadlineMs ?? Infinity) <= now) this.touch(stream, now) // it is read live
+    else if (stream.touchedAtMs > stream.storedTouchMs) this.#storeTouch(stream) // or the tables would name it in every round
+  }
+
+  /** Removes a source that was only kept for forks, when the last of them is gone. */
+  async removeUnneeded(stream: StreamState): Promise<void> {
+    if (stream.removal === 'hidden' && this.#registry.forksOf(stream.id) === 0) await this.#removeStream(stream)
+  }
+
+  /** Counts bytes that a stream grows by without `append`. Refuses stream_too_large, insufficient_storage. */
+  take(stream: StreamState, bytes: number): void {
+    this.#assertRoom(stream.ownBytes, bytes)
+    this.#count(bytes)
   }
 
   /** Renews a sliding window; what is stored of it lags by a tenth of the window at the most. (PROTOCOL.md §5.1) */
   touch(stream: StreamState, nowMs: number): void {
     if (stream.ttlSecs === null || nowMs <= stream.touchedAtMs) return
     stream.touchedAtMs = nowMs
-    if (nowMs - stream.storedTouchMs <= stream.ttlSecs * 100) return
-    stream.storedTouchMs = nowMs
-    this.#registry.shardOfId(stream.id).enqueue(touchOperation(stream, nowMs), undefined).catch(() => {})
+    if (nowMs - stream.storedTouchMs > stream.ttlSecs * 100) this.#storeTouch(stream)
   }
 
   /** Stores keys and values of other features beside the streams, all or none. null removes. */
   async saveMeta(changes: readonly { readonly key: string; readonly value: string | null }[]): Promise<void> {
     const [shard] = this.#registry.shards
     await shard?.enqueue(metaOperation(changes), undefined)
+  }
+
+  #storeTouch(stream: StreamState): void {
+    this.#registry.shardOfId(stream.id).enqueue(touchOperation(stream, stream.touchedAtMs), undefined).catch(() => {})
   }
 
   #alive(path: string): StreamState | null {
@@ -218,20 +232,18 @@ export class Engine {
   async #removeStream(stream: StreamState): Promise<void> {
     const shard = this.#registry.shardOfId(stream.id)
     if (this.#registry.forksOf(stream.id) > 0) return shard.enqueue(hideOperation(stream), undefined)
-    await shard.enqueue(purgeOperation(stream, () => this.#purged(stream)), undefined)
+    await shard.enqueue(purgeOperation(stream, () => this.purged(stream)), undefined)
   }
 
   /** After the commit of a purge: frees memory, and the source that was only kept for this fork. */
-  #purged(stream: StreamState): void {
+  purged(stream: StreamState): void {
     this.#pages.forget(stream.id)
     this.#count(-stream.ownBytes)
     if (!this.#registry.shardOfId(stream.id).applies) this.#registry.forget(stream)
     if (stream.fork === null) return
     this.#registry.countFork(stream.fork.parentId, -1)
     const parent = this.#registry.byId(stream.fork.parentId)
-    if (parent?.removal === 'hidden' && this.#registry.forksOf(parent.id) === 0) {
-      // Only now that the fork is durably gone; a crash in between is mended by the sweeper at the next start.
-      this.#removeStream(parent).catch(() => {})
-    }
+    // Only now that the fork is durably gone; a crash in between is mended by the sweeper at the next start.
+    if (parent !== null) this.removeUnneeded(parent).catch(() => {})
   }
 }

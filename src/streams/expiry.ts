@@ -15,6 +15,8 @@ export class ExpirySweeper {
   readonly #log: Log
   #stop: (() => void) | null = null
   #round: Promise<void> | null = null
+  /** Sources that lost their last fork to a crash are looked for once: later ones go with their fork. */
+  #mended = false
 
   constructor(registry: Registry, engine: Engine, clock: Clock, log: Log) {
     this.#registry = registry
@@ -42,6 +44,7 @@ export class ExpirySweeper {
 
   /** One round: streams in memory, then those whose stored deadline has passed. */
   async sweep(): Promise<void> {
+    if (!this.#mended) await this.#removeUnneeded()
     const now = this.#clock.now()
     const due = [...this.#registry.resident].filter(stream => (stream.deadlineMs ?? Infinity) <= now && stream.removal === 'none')
     for (const shard of this.#registry.shards) {
@@ -51,5 +54,14 @@ export class ExpirySweeper {
       }
     }
     await Promise.all(due.slice(0, perRoundMax).map(stream => this.#engine.expireIfDue(stream)))
+  }
+  async #removeUnneeded(): Promise<void> {
+    this.#mended = true
+    for (const shard of this.#registry.shards) {
+      for (const id of shard.store.hidden()) {
+        const stream = this.#registry.byId(id)
+        if (stream !== null) await this.#engine.removeUnneeded(stream)
+      }
+    }
   }
 }

@@ -28,11 +28,11 @@ export function visible(stream: StreamState): boolean {
   return stream.exists && stream.committedRemoval === 'none' && !stream.path.startsWith(hiddenPrefix)
 }
 
-/** Streams that no table knows yet. */
+/** Streams that no table knows yet, at least not by their name. */
 function residentOnly(registry: Registry, prefix: string, after: string): StreamState[] {
   return [...registry.resident]
     .filter(stream => visible(stream) && stream.path.startsWith(prefix) && compare(stream.path, after) > 0)
-    .filter(stream => registry.shardOfId(stream.id).store.streamById(stream.id) === null)
+    .filter(stream => registry.shardOfId(stream.id).store.streamById(stream.id)?.path !== stream.path)
     .sort((a, b) => compare(a.path, b.path))
 }
 
@@ -49,7 +49,8 @@ function* storedStreams(registry: Registry, prefix: string, after: string): Iter
     const walk = walks[first]
     if (head === undefined || walk === undefined || head.done) return
     // A state that is in memory knows more than its row; others are looked at without being kept.
-    yield registry.known(head.value.id) ?? new StreamState(head.value, true)
+    const stream = registry.known(head.value.id) ?? new StreamState(head.value, true)
+    if (stream.path === head.value.path) yield stream
     heads[first] = walk.next()
   }
 }

@@ -16,24 +16,31 @@ export class AppendOperation implements Operation {
   readonly start: number
   readonly end: number
   readonly #closed: boolean
-  readonly #before: { closed: boolean; closedBy: ProducerState | null; seq: string | null; progress: ProducerProgress | null }
+  readonly #before: {
+    readonly closed: boolean
+    readonly closedBy: ProducerState | null
+    readonly seq: string | null
+    readonly progress: ProducerProgress | null
+    readonly touchedAtMs: number
+    readonly storedTouchMs: number
+  }
 
   constructor(stream: StreamState, command: AppendCommand, bytes: Uint8Array, nowMs: number) {
     const { producer, closes, seq } = command
-    const { closed, closedBy, tail: start } = stream
+    const { closed, closedBy, tail: start, touchedAtMs, storedTouchMs } = stream
     const progress = producer === null ? null : (stream.producers.get(producer.id) ?? null)
     this.stream = stream
     this.start = start
     this.end = start + bytes.byteLength
     this.#closed = closes || closed
-    this.#before = { closed, closedBy, seq: stream.seq, progress }
+    this.#before = { closed, closedBy, seq: stream.seq, progress, touchedAtMs, storedTouchMs }
     this.records = [{ kind: 'append', id: stream.id, start, bytes, atMs: nowMs, closes, seq, producer }]
     stream.tail = this.end
     stream.closed = this.#closed
     if (closes) stream.closedBy = producer
     if (seq !== null) stream.seq = seq
     if (producer !== null) stream.producers.set(producer.id, producer)
-    stream.touchedAtMs = stream.storedTouchMs = Math.max(nowMs, stream.touchedAtMs)
+    stream.touchedAtMs = stream.storedTouchMs = Math.max(nowMs, touchedAtMs)
   }
 
   commit(): void {
@@ -43,12 +50,14 @@ export class AppendOperation implements Operation {
 
   undo(): void {
     const { stream } = this
-    const { closed, closedBy, seq, progress } = this.#before
+    const { closed, closedBy, seq, progress, touchedAtMs, storedTouchMs } = this.#before
     const [record] = this.records
     stream.tail = this.start
     stream.closed = closed
     stream.closedBy = closedBy
     stream.seq = seq
+    stream.touchedAtMs = touchedAtMs
+    stream.storedTouchMs = storedTouchMs
     if (record.kind !== 'append' || record.producer === null) return
     if (progress === null) stream.producers.delete(record.producer.id)
     else stream.producers.set(record.producer.id, progress)
@@ -123,7 +132,17 @@ export function purgeOperation(stream: StreamState, purged: () => void): Operati
 }
 
 export function touchOperation(stream: StreamState, atMs: number): Operation {
-  return { stream, records: [{ kind: 'touch', id: stream.id, atMs }], ...noBytes, commit() {}, undo() {} }
+  const { storedTouchMs } = stream
+  stream.storedTouchMs = atMs
+  return {
+    stream,
+    records: [{ kind: 'touch', id: stream.id, atMs }],
+    ...noBytes,
+    commit() {},
+    undo() {
+      stream.storedTouchMs = storedTouchMs // the next read tries again
+    },
+  }
 }
 
 /** Appends one stored record to a stream that is being built out of sight. */

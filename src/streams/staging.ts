@@ -2,9 +2,9 @@
 import { fail } from '../lib/errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Ids } from '../lib/ids.ts'
+import type { Engine } from './engine.ts'
 import { hiddenPrefix } from './listing.ts'
 import { purgeOperation, stageAppendOperation, createOperation, installOperation } from './operations.ts'
-import type { Pages } from './pages.ts'
 import type { Registry } from './registry.ts'
 import type { Shard } from './shard.ts'
 import type { ProducerState } from './store/store.ts'
@@ -22,20 +22,27 @@ export interface StagedFacts {
   readonly producers: readonly ProducerState[]
 }
 
+export interface StagingParts {
+  readonly registry: Registry
+  readonly engine: Engine
+  readonly clock: Clock
+  readonly ids: Ids
+}
+
 export class Staging {
-  readonly #parts: { registry: Registry; pages: Pages; clock: Clock; ids: Ids }
+  readonly #parts: StagingParts
   readonly #facts: StagedFacts
   readonly #stream: StreamState
   readonly #shard: Shard
 
-  private constructor(parts: { registry: Registry; pages: Pages; clock: Clock; ids: Ids }, facts: StagedFacts, stream: StreamState) {
+  private constructor(parts: StagingParts, facts: StagedFacts, stream: StreamState) {
     this.#parts = parts
     this.#facts = facts
     this.#stream = stream
     this.#shard = parts.registry.shardOfId(stream.id)
   }
 
-  static async begin(parts: { registry: Registry; pages: Pages; clock: Clock; ids: Ids }, facts: StagedFacts): Promise<Staging> {
+  static async begin(parts: StagingParts, facts: StagedFacts): Promise<Staging> {
     const { registry, clock } = parts
     // The shard of a stream follows from its name, so the hidden name is only a prefix of the real one's shard.
     const created = {
@@ -56,19 +63,24 @@ export class Staging {
     return new Staging(parts, facts, stream)
   }
 
+  /** Adds records at the end. Refuses overloaded, stream_too_large, insufficient_storage; records before the refused one are kept. */
   async append(records: readonly Uint8Array[]): Promise<void> {
     const nowMs = this.#parts.clock.now()
     const written: Promise<void>[] = []
-    for (const bytes of records) {
-      this.#shard.admit(bytes.byteLength)
-      written.push(this.#shard.enqueue(stageAppendOperation(this.#stream, bytes, nowMs), undefined))
+    try {
+      for (const bytes of records) {
+        this.#shard.admit(bytes.byteLength)
+        this.#parts.engine.take(this.#stream, bytes.byteLength)
+        written.push(this.#shard.enqueue(stageAppendOperation(this.#stream, bytes, nowMs), undefined))
+      }
+    } finally {
+      await Promise.all(written)
     }
-    await Promise.all(written)
   }
 
   /** Takes the name; what had it before goes in the same commit. Refuses `stream_exists` and, while forks need the old one, `path_blocked`. */
   async install(onConflict: 'fail' | 'skip' | 'replace'): Promise<'installed' | 'skipped'> {
-    const { registry, clock } = this.#parts
+    const { registry, engine, clock } = this.#parts
     const existing = registry.find(this.#facts.path)
     const present = existing !== null && existing.removal !== 'purged' ? existing : null
     const taken = present !== null && !present.expired(clock.now())
@@ -78,7 +90,7 @@ export class Staging {
     }
     if (taken && onConflict === 'fail') fail('stream_exists', { detail: this.#facts.path })
     if (present !== null && registry.forksOf(present.id) > 0) fail('path_blocked', { detail: this.#facts.path })
-    const purged = present === null ? null : this.#shard.enqueue(purgeOperation(present, () => this.#parts.pages.forget(present.id)), undefined)
+    const purged = present === null ? null : this.#shard.enqueue(purgeOperation(present, () => engine.purged(present)), undefined)
     const installed = this.#shard.enqueue(installOperation(registry, this.#stream, this.#facts, clock.now(), present), undefined)
     await Promise.all([purged, installed])
     return 'installed'
@@ -86,6 +98,6 @@ export class Staging {
 
   async discard(): Promise<void> {
     if (this.#stream.removal !== 'none') return
-    await this.#shard.enqueue(purgeOperation(this.#stream, () => this.#parts.pages.forget(this.#stream.id)), undefined)
+    await this.#shard.enqueue(purgeOperation(this.#stream, () => this.#parts.engine.purged(this.#stream)), undefined)
   }
 }

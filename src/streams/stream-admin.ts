@@ -66,8 +66,8 @@ export class StreamOperator {
   }
 
   stage(facts: StagedFacts): Promise<Staging> {
-    const { registry, pages } = this.#streams
-    return Staging.begin({ registry, pages, clock: this.#clock, ids: this.#ids }, facts)
+    const { registry, engine } = this.#streams
+    return Staging.begin({ registry, engine, clock: this.#clock, ids: this.#ids }, facts)
   }
 
   /** Removes what imports left behind that a crash cut off. */

@@ -95,7 +95,10 @@ export class Streams {
   async stop(): Promise<void> {
     this.live.stop()
     this.#sweeper.stop()
-    for (const shard of this.registry.shards) await shard.settled().catch(() => {})
+    const { shards } = this.registry
+    // More than once: the end of a fork lets its source go, which may be in a shard that was quiet before.
+    do for (const shard of shards) await shard.settled().catch(() => {})
+    while (shards.some(shard => shard.queued > 0))
     await this.#store.close()
   }
 

@@ -71,6 +71,10 @@ export class AcidShard implements ShardStore {
     return this.#reader.expired(nowMs, limit)
   }
 
+  hidden(): readonly number[] {
+    return this.#reader.hidden()
+  }
+
   forkCounts(): readonly (readonly [number, number])[] {
     return this.#reader.forkCounts()
   }

@@ -103,6 +103,10 @@ export class FileShard implements ShardStore {
     return this.#reader.expired(nowMs, limit)
   }
 
+  hidden(): readonly number[] {
+    return this.#reader.hidden()
+  }
+
   forkCounts(): readonly (readonly [number, number])[] {
     return this.#reader.forkCounts()
   }

@@ -47,7 +47,8 @@ export const groupMagic = 0x31475748 // "HWG1"
 
 const kinds = { create: 1, append: 2, touch: 3, hide: 4, purge: 5, rename: 6, meta: 7 } as const
 const flags = { closes: 1, seq: 2, producer: 4 } as const
-const none = -1
+/** Stands for null; every real number, also a time before 1970, stands for itself. */
+const none = NaN
 
 /** Collects the records of the next group. `seal` hands the bytes over and begins anew. */
 export class GroupEncoder {
@@ -303,7 +304,7 @@ class RecordReader {
 }
 
 function optional(value: number): number | null {
-  return value === none ? null : value
+  return Number.isNaN(value) ? null : value
 }
 
 function view(bytes: Uint8Array): DataView {

@@ -17,6 +17,7 @@ export function memoryShard(firstId: number): ShardStore {
     blockAt: () => null,
     list: () => [],
     expired: () => [],
+    hidden: () => [],
     forkCounts: () => [],
     meta: () => [],
   }

@@ -79,6 +79,11 @@ export class ShardReader {
     return rows.map(row => row.id)
   }
 
+  hidden(): readonly number[] {
+    const rows = this.#read(() => this.#db.query<{ id: number }, []>('SELECT id FROM streams WHERE hidden = 1').all())
+    return rows.map(row => row.id)
+  }
+
   forkCounts(): readonly (readonly [number, number])[] {
     const rows = this.#read(() =>
       this.#db

@@ -51,6 +51,8 @@ export interface ShardStore {
   list(prefix: string, after: string, limit: number): readonly StreamRow[]
   /** Ids of streams whose stored deadline is at or before `nowMs`. */
   expired(nowMs: number, limit: number): readonly number[]
+  /** Ids of streams that are deleted and kept for their forks. */
+  hidden(): readonly number[]
   /** Number of forks per source id. */
   forkCounts(): readonly (readonly [number, number])[]
   meta(prefix: string): readonly { readonly key: string; readonly value: string }[]
