@@ -47,7 +47,7 @@ export async function served(mode: StorageMode, directory: string): Promise<Serv
     const [shard] = store.shards
     return { kind: 'streams', of: Array.from({ length: streams }, (_, id) => (shard === undefined ? 'missing' : streamOf(shard, id))) }
   } finally {
-    await Promise.race([store.close(), systemClock.sleep(fences.length > 0 ? 50 : 5000)])
+    await Promise.race([store.close(), fenced(fences)])
   }
 }
 
@@ -62,6 +62,11 @@ export function filesOf(directory: string): readonly string[] {
 export function digestOf(directory: string): string {
   const all = readdirSync(directory, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile())
   return all.map(entry => `${entry.name} ${Bun.hash(readFileSync(join(entry.parentPath, entry.name)))}`).toSorted().join('\n')
+}
+
+/** A server would be gone by now: a writer that gave up answers nothing more. */
+async function fenced(fences: readonly string[]): Promise<void> {
+  for (let waited = 0; fences.length === 0 && waited < 5000; waited += 10) await systemClock.sleep(10)
 }
 
 function open(mode: StorageMode, directory: string, fences: string[]): Promise<OpenStore> {

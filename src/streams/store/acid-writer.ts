@@ -50,7 +50,7 @@ export class AcidWriter {
     this.#insert = this.#db.prepare('INSERT INTO log VALUES (?, ?)')
     this.#commit = this.#db.prepare('COMMIT')
     const lastGroup = this.#recover(settings.file)
-    say({ kind: 'ready', lastId: this.#applier.lastId, lastGroup, segment: 0 })
+    say({ kind: 'ready', lastId: this.#applier.lastId, lastGroup, segment: 0, segmentKey: 0 })
     this.#quietLater()
   }
 

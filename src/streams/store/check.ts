@@ -7,7 +7,7 @@ import { checkShard, type ShardCheck, type ShardFacts } from './check-shard.ts'
 import { DirectoryLock } from './directory-lock.ts'
 import { groupMagic, groupNumber } from './group.ts'
 import { readLayout, shardFiles, type Layout } from './layout.ts'
-import { follows, groupAt, laterGroup } from './log-segments.ts'
+import { follows, groupAt, laterGroup, segmentsIn } from './log-segments.ts'
 import { StreamFiles } from './stream-files.ts'
 
 export interface StoreReport {
@@ -128,21 +128,19 @@ class Check {
   /** After a clean stop the log is empty. Else it must be readable from the first group that the tables lack. */
   #commitLog(lastApplied: number): void {
     const folder = join(this.#directory, 'file', 'log')
-    const names = existsSync(folder) ? readdirSync(folder).filter(name => /^\d{10}\.log$/.test(name)).toSorted() : []
     let last: number | null = null
-    for (const name of names) {
+    for (const { key, path } of existsSync(folder) ? segmentsIn(folder) : []) {
       this.#files++
-      const path = join(folder, name)
       const bytes = readFileSync(path)
       let at = 0
-      for (let group = groupAt(bytes, at); group !== null && follows(groupNumber(group), last, lastApplied); group = groupAt(bytes, at)) {
+      for (let group = groupAt(bytes, at, key); group !== null && follows(groupNumber(group), last, lastApplied); group = groupAt(bytes, at, key)) {
         last = groupNumber(group)
         at += group.byteLength
         this.#bytes += group.byteLength
       }
-      const lost = laterGroup(bytes, at, Math.max(last ?? 0, lastApplied))
+      const lost = laterGroup(bytes, at, Math.max(last ?? 0, lastApplied), key)
       if (lost) this.#problem(path, `it is damaged at byte ${at}: groups behind it cannot be read`)
-      else if (bytes.length > at + 4 && bytes.readUInt32LE(at) === groupMagic && groupAt(bytes, at) === null) {
+      else if (bytes.length > at + 4 && bytes.readUInt32LE(at) === groupMagic && groupAt(bytes, at, key) === null) {
         this.#note(path, `the group at byte ${at} is not whole: a crash cut it off, and it is left out`)
       }
     }

@@ -1,6 +1,7 @@
 /** Writes groups to the commit log, one write at a time at a known place of a file that has its full size already. Preparing files is log-segments.ts. */
 import { closeSync, constants, openSync, write, writeSync } from 'node:fs'
 import { assert } from '../../lib/assert.ts'
+import { stampGroup } from './group.ts'
 import { segmentPath } from './log-segments.ts'
 import { isFull } from './sqlite-errors.ts'
 import { StoreFull } from './store.ts'
@@ -8,12 +9,13 @@ import { StoreFull } from './store.ts'
 export interface CommitLogParts {
   readonly directory: string
   readonly segment: number
+  readonly segmentKey: number
   readonly segmentBytes: number
   readonly nextSegmentBytes: number
   /** Each write is on the disk when it returns (O_DSYNC). */
   readonly synced: boolean
-  /** Asks for the segment to be prepared; resolves when it is, rejects with StoreFull. */
-  readonly prepare: (segment: number) => Promise<void>
+  /** Asks for the segment to be prepared; resolves to its key when it is, rejects with StoreFull. */
+  readonly prepare: (segment: number) => Promise<number>
 }
 
 export class CommitLog {
@@ -22,12 +24,14 @@ export class CommitLog {
   #file: number
   #at = 0
   #bytes: number
-  #next: Promise<void> | null = null
+  #key: number
+  #next: Promise<number> | null = null
 
   constructor(parts: CommitLogParts) {
     this.#parts = parts
     this.#segment = parts.segment
     this.#bytes = parts.segmentBytes
+    this.#key = parts.segmentKey
     this.#file = this.#open(parts.segment)
   }
 
@@ -36,11 +40,12 @@ export class CommitLog {
     return this.#segment
   }
 
-  /** Resolves when `group` is written. Rejects with StoreFull when there is no room; anything else is fatal. */
+  /** Resolves when `group` is written; stamps it with the key of its segment. Rejects with StoreFull when there is no room; anything else is fatal. */
   async append(group: Uint8Array): Promise<void> {
     assert(group.byteLength <= this.#parts.nextSegmentBytes, 'a group fits a segment')
     if (this.#at + group.byteLength > this.#bytes) await this.#nextSegment()
-    else if (this.#next === null && this.#at > this.#bytes / 2) this.#prepareNext()
+    else if (this.#next === null && this.#at > this.#bytes / 2) this.#next = this.#prepareNext()
+    stampGroup(group, this.#key)
     if (this.#parts.synced) await this.#write(group)
     else writeAll(this.#file, group, this.#at)
     this.#at += group.byteLength
@@ -52,18 +57,19 @@ export class CommitLog {
 
   #open(segment: number): number {
     const sync = this.#parts.synced ? constants.O_DSYNC : 0
-    return openSync(segmentPath(this.#parts.directory, segment), constants.O_WRONLY | sync)
+    return openSync(segmentPath(this.#parts.directory, segment, this.#key), constants.O_WRONLY | sync)
   }
 
-  #prepareNext(): void {
-    this.#next = this.#parts.prepare(this.#segment + 1)
-    this.#next.catch(() => {}) // reported to the append that needs the segment
+  #prepareNext(): Promise<number> {
+    const next = this.#parts.prepare(this.#segment + 1)
+    next.catch(() => {}) // reported to the append that needs the segment
+    return next
   }
 
   async #nextSegment(): Promise<void> {
-    if (this.#next === null) this.#prepareNext()
+    const next = (this.#next ??= this.#prepareNext())
     try {
-      await this.#next
+      this.#key = await next
     } finally {
       this.#next = null
     }

@@ -24,7 +24,7 @@ export class FileShard implements ShardStore {
   onApplied: (group: number) => void = () => {}
   /** The thread found no room to apply: nothing more is taken until it does. */
   #full = false
-  #preparing: { segment: number; resolve: () => void; reject: (error: Error) => void } | null = null
+  #preparing: { segment: number; resolve: (key: number) => void; reject: (error: Error) => void } | null = null
 
   private constructor(settings: WriterSettings, directory: string, thread: WriterThread, ready: WriterReady, checkpointer: Checkpointer, fence: Fence) {
     this.#thread = thread
@@ -37,6 +37,7 @@ export class FileShard implements ShardStore {
     this.#log = new CommitLog({
       directory: join(directory, 'log'),
       segment: ready.segment,
+      segmentKey: ready.segmentKey,
       segmentBytes: firstSegmentBytes(settings.segmentBytes),
       nextSegmentBytes: settings.segmentBytes,
       synced: settings.synced,
@@ -115,7 +116,7 @@ export class FileShard implements ShardStore {
     return this.#reader.meta(prefix)
   }
 
-  #prepare(segment: number): Promise<void> {
+  #prepare(segment: number): Promise<number> {
     return new Promise((resolve, reject) => {
       this.#preparing = { segment, resolve, reject }
       this.#thread.post({ kind: 'segment', segment })
@@ -131,7 +132,7 @@ export class FileShard implements ShardStore {
         this.#full = true
         return
       case 'prepared':
-        return this.#preparing?.resolve()
+        return this.#preparing?.resolve(message.key)
       case 'prepareFailed':
         return this.#preparing?.reject(new StoreFull(message.message))
       case 'walGrown':

@@ -1,7 +1,10 @@
 /** Thread entry point of the writer of the file modes. Only passes messages; the work is file-writer.ts. */
 import { assert } from '../../lib/assert.ts'
+import { systemIds } from '../../lib/ids.ts'
 import { FileWriter } from './file-writer.ts'
 import { answer, serveWriter } from './worker-port.ts'
+
+const newKey = () => Bun.hash.crc32(systemIds.secret())
 
 let writer: FileWriter | null = null
 
@@ -9,7 +12,7 @@ serveWriter((message, clock) => {
   switch (message.kind) {
     case 'open':
       assert(message.settings.directory !== null, 'a file store has a directory')
-      writer = new FileWriter(message.settings, message.settings.directory, clock, answer)
+      writer = new FileWriter(message.settings, message.settings.directory, { clock, newKey }, answer)
       return
     case 'apply':
       return writer?.add(message.number, message.group, message.segment)

@@ -50,8 +50,8 @@ export class FileWriter {
   /** The segment that groups arrive in. Later ones are prepared, earlier ones are full. */
   #segment = 0
 
-  constructor(settings: WriterSettings, directory: string, clock: Clock, say: (message: FromWriter) => void) {
-    this.#clock = clock
+  constructor(settings: WriterSettings, directory: string, parts: { readonly clock: Clock; readonly newKey: () => number }, say: (message: FromWriter) => void) {
+    this.#clock = parts.clock
     this.#say = say
     this.#synced = settings.synced
     this.#db = openWriter(settings.file, { pageBytes, cacheBytes })
@@ -68,11 +68,11 @@ export class FileWriter {
     this.#wal = new WalGauge(this.#db, settings.file, () => say({ kind: 'walGrown' }))
     this.#segmentBytes = settings.segmentBytes
     this.#room = new DiskRoom(directory)
-    this.#segments = new LogSegments(directory, settings.segmentBytes)
+    this.#segments = new LogSegments(directory, settings.segmentBytes, parts.newKey)
     const lastGroup = this.#recover()
-    const segment = (this.#segments.numbers().at(-1) ?? 0) + 1
-    this.#restartLog(segment)
-    say({ kind: 'ready', lastId: this.#applier.lastId, lastGroup, segment })
+    const segment = (this.#segments.segments().at(-1)?.number ?? 0) + 1
+    const segmentKey = this.#restartLog(segment)
+    say({ kind: 'ready', lastId: this.#applier.lastId, lastGroup, segment, segmentKey })
   }
 
   /** Takes over a group that is in log segment `segment`. */
@@ -92,9 +92,9 @@ export class FileWriter {
     try {
       // Half: nothing of a segment is written a second time.
       if (!this.#room.has(this.#segmentBytes / 2, 0)) throw new StoreFull('the disk is almost full')
-      this.#segments.prepare(number, this.#segmentBytes)
+      const key = this.#segments.prepare(number, this.#segmentBytes)
       this.#used.push({ number, bytes: this.#segmentBytes, lastGroup: 0 })
-      this.#say({ kind: 'prepared', segment: number })
+      this.#say({ kind: 'prepared', segment: number, key })
     } catch (error) {
       if (!(error instanceof StoreFull) && !isFull(error)) throw error
       this.#say({ kind: 'prepareFailed', segment: number, full: true, message: String(error) })
@@ -152,12 +152,13 @@ export class FileWriter {
   }
 
   /** Everything of the old log is in place: a new one begins. */
-  #restartLog(segment: number): void {
+  #restartLog(segment: number): number {
     const bytes = firstSegmentBytes(this.#segmentBytes)
     // First: on a full disk the new one finds room only where the old ones were.
-    for (const number of this.#segments.numbers()) this.#segments.recycle(number, 0)
-    this.#segments.prepare(segment, bytes)
+    for (const { number } of this.#segments.segments()) this.#segments.recycle(number, 0)
+    const key = this.#segments.prepare(segment, bytes)
     this.#used.push({ number: segment, bytes, lastGroup: 0 })
+    return key
   }
 
   #applyAll(): void {

@@ -190,14 +190,20 @@ export function groupNumber(group: Uint8Array): number {
   return view(group).getFloat64(8, true)
 }
 
-/** True when `group` is whole: magic, length and checksum fit. */
-export function groupIntact(group: Uint8Array): boolean {
+/** Makes a sealed group one of the log segment with `key`: its checksum fits nowhere else. */
+export function stampGroup(group: Uint8Array, key: number): void {
+  const header = view(group)
+  header.setUint32(16, header.getUint32(16, true) ^ key, true)
+}
+
+/** True when `group` is whole: magic, length and checksum fit. `key` is that of its log segment. */
+export function groupIntact(group: Uint8Array, key = 0): boolean {
   if (group.byteLength < groupHeaderBytes) return false
   const header = view(group)
   return (
     header.getUint32(0, true) === groupMagic &&
     header.getUint32(4, true) === group.byteLength - groupHeaderBytes &&
-    header.getUint32(16, true) === groupChecksum(group)
+    header.getUint32(16, true) === (groupChecksum(group) ^ key) >>> 0
   )
 }
 

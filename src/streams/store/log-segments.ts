@@ -1,6 +1,7 @@
 /** The files of the commit log: zeroed ahead, used again when everything in them is safe elsewhere, read back after a crash. Writing groups is commit-log.ts. */
 import { closeSync, fdatasyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { must } from '../../lib/assert.ts'
 import { OperatorError } from '../../lib/errors.ts'
 import { groupHeaderBytes, groupIntact, groupMagic, groupNumber } from './group.ts'
 import { syncDirectory } from './layout.ts'
@@ -17,13 +18,26 @@ export function firstSegmentBytes(segmentBytes: number): number {
 const freeSegmentsMax = 2
 const zeroBytes = 1024 * 1024
 
+/**
+ * A file of the log. `key` is random, stands in its name and is part of every checksum in it: neither what an earlier use left in the file nor bytes
+ * that a client made look like a group are ever taken for one.
+ */
+export interface LogSegment {
+  readonly number: number
+  readonly key: number
+  readonly path: string
+}
+
 export class LogSegments {
   readonly directory: string
   readonly #segmentBytes: number
+  readonly #newKey: () => number
   #free: string[] = []
 
-  constructor(directory: string, segmentBytes: number) {
+  /** `newKey` gives random integers of 32 bits. */
+  constructor(directory: string, segmentBytes: number, newKey: () => number) {
     this.#segmentBytes = segmentBytes
+    this.#newKey = newKey
     this.directory = join(directory, 'log')
     mkdirSync(this.directory, { recursive: true, mode: 0o700 })
     for (const name of readdirSync(this.directory)) {
@@ -32,18 +46,20 @@ export class LogSegments {
     }
   }
 
-  /** Makes segment `number` ready to be written: every byte has its place on the disk already. */
-  prepare(number: number, bytes: number): void {
-    const path = segmentPath(this.directory, number)
+  /** Makes segment `number` ready to be written: every byte has its place on the disk already. Returns its key. */
+  prepare(number: number, bytes: number): number {
+    const key = this.#newKey()
+    const path = segmentPath(this.directory, number, key)
     const old = bytes === this.#segmentBytes ? this.#free.pop() : undefined
-    if (old !== undefined) renameSync(old, path) // what is left in it has lower group numbers and so is no part of the log
+    if (old !== undefined) renameSync(old, path)
     else zeroFile(path, bytes)
     syncDirectory(this.directory)
+    return key
   }
 
   /** Everything in segment `number` is durable elsewhere. */
   recycle(number: number, bytes: number): void {
-    const path = segmentPath(this.directory, number)
+    const { path } = must(this.segments().find(each => each.number === number), 'a segment in use has a file')
     if (bytes !== this.#segmentBytes || this.#free.length >= freeSegmentsMax) rmSync(path)
     else {
       const free = join(this.directory, `free-${number}`)
@@ -53,12 +69,9 @@ export class LogSegments {
     syncDirectory(this.directory)
   }
 
-  /** Numbers of the segments that may hold groups, ascending. */
-  numbers(): number[] {
-    return readdirSync(this.directory)
-      .flatMap(name => /^(\d{10})\.log$/.exec(name)?.[1] ?? [])
-      .map(Number)
-      .sort((a, b) => a - b)
+  /** The segments that may hold groups, in their order. */
+  segments(): LogSegment[] {
+    return segmentsIn(this.directory)
   }
 
   /**
@@ -68,18 +81,18 @@ export class LogSegments {
    */
   replay(visit: (group: Uint8Array) => void, applied: number): number | null {
     let last: number | null = null
-    for (const segment of this.numbers()) {
-      const bytes = readFileSync(segmentPath(this.directory, segment))
+    for (const { key, path } of this.segments()) {
+      const bytes = readFileSync(path)
       let at = 0
       for (;;) {
-        const group = groupAt(bytes, at)
-        // A lower number is what an earlier use of the file left; a higher one stands behind something lost.
+        const group = groupAt(bytes, at, key)
+        // A higher number stands behind something lost.
         if (group === null || !follows(groupNumber(group), last, applied)) break
         last = groupNumber(group)
         visit(group)
         at += group.byteLength
       }
-      if (laterGroup(bytes, at, Math.max(last ?? 0, applied))) throw damaged(this.directory, { segment, at })
+      if (laterGroup(bytes, at, Math.max(last ?? 0, applied), key)) throw damaged(path, at)
     }
     return last
   }
@@ -90,8 +103,18 @@ export function follows(number: number, last: number | null, applied: number): b
   return last === null ? number <= applied + 1 : number === last + 1
 }
 
-export function segmentPath(directory: string, number: number): string {
-  return join(directory, `${String(number).padStart(10, '0')}.log`)
+export function segmentPath(directory: string, number: number, key: number): string {
+  return join(directory, `${String(number).padStart(10, '0')}-${key.toString(16).padStart(8, '0')}.log`)
+}
+
+/** The segments in the directory of a log, in their order. */
+export function segmentsIn(directory: string): LogSegment[] {
+  return readdirSync(directory)
+    .toSorted()
+    .flatMap(name => {
+      const [, number, key] = /^(\d{10})-([0-9a-f]{8})\.log$/.exec(name) ?? []
+      return number === undefined || key === undefined ? [] : [{ number: Number(number), key: parseInt(key, 16), path: join(directory, name) }]
+    })
 }
 
 function zeroFile(path: string, bytes: number): void {
@@ -109,29 +132,29 @@ function zeroFile(path: string, bytes: number): void {
   renameSync(`${path}.new`, path)
 }
 
-/** The intact group that begins at `at`, or null. */
-export function groupAt(bytes: Buffer, at: number): Uint8Array | null {
+/** The intact group that begins at `at` of the segment with `key`, or null. */
+export function groupAt(bytes: Buffer, at: number, key: number): Uint8Array | null {
   if (at + groupHeaderBytes > bytes.byteLength || bytes.readUInt32LE(at) !== groupMagic) return null
   const end = at + groupHeaderBytes + bytes.readUInt32LE(at + 4)
   if (end > bytes.byteLength) return null
   const group = bytes.subarray(at, end)
-  return groupIntact(group) ? group : null
+  return groupIntact(group, key) ? group : null
 }
 
 const magicBytes = Buffer.from(new Uint32Array([groupMagic]).buffer)
 
 /** True when a group with a higher number than `last` stands somewhere behind `at`: then what is at `at` was acknowledged once. */
-export function laterGroup(bytes: Buffer, at: number, last: number): boolean {
+export function laterGroup(bytes: Buffer, at: number, last: number, key: number): boolean {
   for (let found = bytes.indexOf(magicBytes, at); found >= 0; found = bytes.indexOf(magicBytes, found + 1)) {
-    const group = groupAt(bytes, found)
+    const group = groupAt(bytes, found, key)
     if (group !== null && groupNumber(group) > last) return true
   }
   return false
 }
 
-function damaged(directory: string, at: { segment: number; at: number }): OperatorError {
+function damaged(path: string, at: number): OperatorError {
   return new OperatorError(
-    `${segmentPath(directory, at.segment)} is damaged at byte ${at.at}: acknowledged writes behind it cannot be read`,
+    `${path} is damaged at byte ${at}: acknowledged writes behind it cannot be read`,
     'run `headwater check`, then restore the data directory from a backup',
     74,
   )

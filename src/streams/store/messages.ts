@@ -26,11 +26,11 @@ export type ToWriter =
 
 /** From the writer. */
 export type FromWriter =
-  | { readonly kind: 'ready'; readonly lastId: number; readonly lastGroup: number; readonly segment: number }
+  | { readonly kind: 'ready'; readonly lastId: number; readonly lastGroup: number; readonly segment: number; readonly segmentKey: number }
   | { readonly kind: 'committed'; readonly number: number }
   | { readonly kind: 'applied'; readonly number: number }
   | { readonly kind: 'full'; readonly number: number; readonly message: string }
-  | { readonly kind: 'prepared'; readonly segment: number }
+  | { readonly kind: 'prepared'; readonly segment: number; readonly key: number }
   | { readonly kind: 'prepareFailed'; readonly segment: number; readonly full: boolean; readonly message: string }
   | { readonly kind: 'drained' }
   | { readonly kind: 'walGrown' }

@@ -6,6 +6,7 @@ export interface WriterReady {
   readonly lastId: number
   readonly lastGroup: number
   readonly segment: number
+  readonly segmentKey: number
 }
 
 /** Ends the process: a shard whose storage failed must never acknowledge again (field.md B4). */

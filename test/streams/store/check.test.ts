@@ -139,7 +139,7 @@ describe('after a kill', () => {
     const whole = `${depot}-whole`
     cpSync(depot, whole, { recursive: true, filter: path => !path.endsWith('.sock') })
     expect(await problems(whole)).toEqual([])
-    const log = filesOf(depot).find(path => path.endsWith(mode === 'acid' ? '-wal' : '0000000001.log')) ?? ''
+    const log = filesOf(depot).find(path => mode === 'acid' ? path.endsWith('-wal') : /0000000001-[0-9a-f]{8}\.log$/.test(path)) ?? ''
     const bytes = readFileSync(log)
     const at = mode === 'acid' ? 32 + 24 + 100 : 30
     bytes[at] = (bytes[at] ?? 0) ^ 1

@@ -13,7 +13,7 @@ const root = mkdtempSync(join(tmpdir(), 'headwater-damage-'))
 afterAll(() => rmSync(root, { recursive: true, force: true }))
 
 const seed = Number(Bun.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
-const casesPerStore = Number(Bun.env['DAMAGE_CASES'] ?? 60)
+const casesPerStore = Number(Bun.env['DAMAGE_CASES'] ?? 40)
 const totals = { cases: 0, told: 0, noted: 0, unused: 0, opened: 0, streamsRefused: 0, streamsWhole: 0 }
 afterAll(() => console.log(`damage: ${Object.entries(totals).map(([name, count]) => `${count} ${name}`).join(', ')} (seed ${seed})`))
 
