@@ -8,7 +8,7 @@ setDefaultTimeout(30_000)
 /** Opening 17 databases takes a second: 16 shards are opened again by the fuzz test only (test/fuzz). */
 function momentsOf({ mode, shards }: StoreKind): readonly Moment[] {
   if (mode === 'memory' || shards === 16) return ['fresh']
-  return mode === 'file-fast' ? ['reopened'] : ['applied', 'reopened']
+  return mode === 'acid' ? ['applied', 'reopened'] : ['reopened']
 }
 
 for (const kind of storeKinds) {
