@@ -1,0 +1,39 @@
+/** The page cache: what may be served from it, and its bound. */
+import { expect, test } from 'bun:test'
+import { PageCache } from '../../src/streams/page-cache.ts'
+
+const page = (bytes: number, full: boolean) => ({ body: new Uint8Array(bytes), end: bytes, full })
+
+test('a full page is served whatever the tail, another one only at the tail it was made for', () => {
+  const cache = new PageCache(1 << 20)
+  cache.put(1, 0, page(20_000, true))
+  cache.put(2, 0, page(20_000, false))
+  expect(cache.get(1, 0, 99_999)?.end).toBe(20_000)
+  expect(cache.get(2, 0, 20_000)?.end).toBe(20_000)
+  expect(cache.get(2, 0, 20_001)).toBeNull()
+  expect(cache.get(1, 1, 99_999)).toBeNull()
+})
+
+test('small and very large pages are not kept', () => {
+  const cache = new PageCache(1 << 20)
+  cache.put(1, 0, page(100, true))
+  cache.put(1, 200, page(1 << 19, true))
+  expect(cache.get(1, 0, 100)).toBeNull()
+  expect(cache.get(1, 200, 1 << 19)).toBeNull()
+})
+
+test('the oldest pages go first when the bytes are used up', () => {
+  const cache = new PageCache(100_000)
+  for (let from = 0; from < 10; from++) cache.put(1, from, page(20_000, true))
+  expect(Array.from({ length: 10 }, (_, from) => cache.get(1, from, 0) !== null)).toEqual([...Array<boolean>(5).fill(false), ...Array<boolean>(5).fill(true)])
+})
+
+test('a stream that is gone leaves nothing', () => {
+  const cache = new PageCache(100_000)
+  for (let from = 0; from < 3; from++) cache.put(1, from, page(20_000, true))
+  cache.put(2, 0, page(20_000, true))
+  cache.forget(1)
+  for (let from = 0; from < 3; from++) expect(cache.get(1, from, 0)).toBeNull()
+  for (let from = 1; from < 4; from++) cache.put(2, from, page(20_000, true))
+  expect(cache.get(2, 0, 0)).not.toBeNull()
+})
