@@ -281,7 +281,7 @@ function limitContract({ kind, open, moment }: Contract): void {
       refusalOf(() => world.put('fork', { 'stream-forked-from': 'a' })),
       refusalOf(() => world.remove('a')),
     ])
-    expect(refused).toEqual(refused.map(() => 'insufficient_storage'))
+    expect(new Set(refused)).toEqual(new Set(['insufficient_storage']))
     expect(world.text('a')).toBe('kept')
     world.full = false
     await world.post('a', { ...text, 'producer-id': 'p', 'producer-epoch': '0', 'producer-seq': '0', 'stream-seq': 's' }, '!')
