@@ -12,13 +12,15 @@ export const hiddenPrefix = '\u0001'
 /** Visible streams whose path starts with `prefix` and is greater than `after`, in byte order of the path. */
 export function* listStreams(registry: Registry, prefix: string, after: string): Iterable<StreamState> {
   const fresh = residentOnly(registry, prefix, after)
+  const known = new Set(fresh)
   let next = 0
   for (const stored of storedStreams(registry, prefix, after)) {
     for (let each = fresh[next]; each !== undefined && compare(each.path, stored.path) < 0; each = fresh[next]) {
       yield each
       next++
     }
-    if (visible(stored)) yield stored
+    // The writer thread may have brought one of the fresh ones into the table by now.
+    if (visible(stored) && !known.has(stored)) yield stored
   }
   yield* fresh.slice(next)
 }
