@@ -31,7 +31,7 @@ import { createNotify } from './ops/notify.ts'
 import type { Config } from './ops/options.ts'
 import { readTls, watchTls, type TlsFiles } from './ops/tls.ts'
 import { sqliteVersion } from './storage/database.ts'
-import { compileAccess } from './streams/access.ts'
+import { compileAccess, type StreamAccess } from './streams/access.ts'
 import { assertOpenAllowed } from './streams/open-guard.ts'
 import { streamHandler, type StreamHandler } from './streams/routes.ts'
 import { StreamOperator } from './streams/stream-admin.ts'
@@ -80,22 +80,7 @@ export async function createApp(config: Config, seams: Seams): Promise<App> {
   const streams = new Streams({ store, access, settings: streamsSettings(config), clock, ids, log, metrics })
   const operator = new StreamOperator(streams, clock, ids)
   const root = config.http.streamBasePath
-  const subscriptions = new Subscriptions(subscriptionHost(streams, () => clock.now()), {
-    clock,
-    ids,
-    fetch: (url, init) => fetch(url, init),
-    resolve: async hostname => (await lookup(hostname, { all: true })).map(each => each.address),
-    log: log.child('subscriptions'),
-    metrics,
-    publicUrl: request => config.server.url ?? (request === null ? null : new URL(request.url).origin),
-    allowInsecureWebhooks: config.http.allowInsecureWebhooks,
-    streamBasePath: root,
-    authorize: (principal, request) => {
-      for (const path of request.streams) access.check(principal, 'subscribe', path)
-      if (request.pattern !== null) access.checkPattern(principal, 'subscribe', request.pattern)
-      if (request.wakeStream !== null) access.check(principal, 'append', request.wakeStream)
-    },
-  })
+  const subscriptions = newSubscriptions(config, streams, access, { clock, ids, log, metrics })
   const verifier = await tokenVerifier(config, { clock, log, metrics })
   await verifier?.start()
   await operator.discardStaged()
@@ -134,6 +119,29 @@ export async function createApp(config: Config, seams: Seams): Promise<App> {
       await streams.stop()
     },
   }
+}
+
+/** Managing a subscription takes the right to every stream that it covers. */
+function newSubscriptions(
+  config: Config,
+  streams: Streams,
+  access: StreamAccess,
+  parts: { clock: Clock; ids: Ids; log: Log; metrics: Metrics },
+): Subscriptions {
+  return new Subscriptions(subscriptionHost(streams, () => parts.clock.now()), {
+    ...parts,
+    log: parts.log.child('subscriptions'),
+    fetch: (url, init) => fetch(url, init),
+    resolve: async hostname => (await lookup(hostname, { all: true })).map(each => each.address),
+    publicUrl: request => config.server.url ?? (request === null ? null : new URL(request.url).origin),
+    allowInsecureWebhooks: config.http.allowInsecureWebhooks,
+    streamBasePath: config.http.streamBasePath,
+    authorize: (principal, request) => {
+      for (const path of request.streams) access.check(principal, 'subscribe', path)
+      if (request.pattern !== null) access.checkPattern(principal, 'subscribe', request.pattern)
+      if (request.wakeStream !== null) access.check(principal, 'append', request.wakeStream)
+    },
+  })
 }
 
 /** Loaded only where tokens are checked: it brings the cryptography of every algorithm. */

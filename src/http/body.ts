@@ -12,17 +12,13 @@ export const drainBytesMax = 4 * 1024 * 1024
  * The whole body of `request`. Refuses `body_too_large` above `bodyBytesMax` bytes (from Content-Length before anything is
  * kept, else counted while reading) and `bad_request` when the client goes away first. Keeps no more than the limit and one chunk.
  */
-export async function readBody(request: Request, bodyBytesMax: number): Promise<Uint8Array<ArrayBuffer>> {
+export function readBody(request: Request, bodyBytesMax: number): Promise<Uint8Array<ArrayBuffer>> {
   const announced = request.headers.get('Content-Length')
   if (announced === null) return readCounted(request, bodyBytesMax)
   const length = Number(announced)
   if (length > bodyBytesMax) return refuse(request, bodyBytesMax, length - bodyBytesMax)
-  try {
-    // Bun's parser ends the body at Content-Length on HTTP/1.1 and resets the stream on HTTP/2, so this is bounded.
-    return await request.bytes()
-  } catch (error) {
-    return endedEarly(request, error)
-  }
+  // Bun's parser ends the body at Content-Length on HTTP/1.1 and resets the stream on HTTP/2, so this is bounded.
+  return request.bytes().catch((error: unknown) => endedEarly(request, error))
 }
 
 async function readCounted(request: Request, bodyBytesMax: number): Promise<Uint8Array<ArrayBuffer>> {

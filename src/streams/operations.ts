@@ -3,18 +3,29 @@ import type { AppendCommand } from './commands.ts'
 import type { ProducerProgress } from './producer.ts'
 import type { Registry } from './registry.ts'
 import type { Operation } from './shard.ts'
-import type { CreatedStream, LogRecord } from './store/group.ts'
+import type { CreatedStream, GroupEncoder, LogRecord } from './store/group.ts'
 import type { ProducerState } from './store/store.ts'
 import type { StreamState } from './stream.ts'
 
 const noBytes = { start: 0, end: 0 }
 
+/** Writes `records`; the last one is the append, where there is one. */
+function encoderOf(records: readonly LogRecord[]): (encoder: GroupEncoder) => number {
+  return encoder => {
+    let at = 0
+    for (const record of records) at = encoder.add(record)
+    return at
+  }
+}
+
 /** Decides an append of `bytes` (none for a bare close). A class, because every append makes one. */
 export class AppendOperation implements Operation {
   readonly stream: StreamState
-  readonly records: readonly [LogRecord]
   readonly start: number
   readonly end: number
+  readonly #command: AppendCommand
+  readonly #bytes: Uint8Array
+  readonly #atMs: number
   readonly #closed: boolean
   readonly #before: {
     readonly closed: boolean
@@ -34,13 +45,20 @@ export class AppendOperation implements Operation {
     this.end = start + bytes.byteLength
     this.#closed = closes || closed
     this.#before = { closed, closedBy, seq: stream.seq, progress, touchedAtMs, storedTouchMs }
-    this.records = [{ kind: 'append', id: stream.id, start, bytes, atMs: nowMs, closes, seq, producer }]
+    this.#command = command
+    this.#bytes = bytes
+    this.#atMs = nowMs
     stream.tail = this.end
     stream.closed = this.#closed
     if (closes) stream.closedBy = producer
     if (seq !== null) stream.seq = seq
     if (producer !== null) stream.producers.set(producer.id, producer)
     stream.touchedAtMs = stream.storedTouchMs = Math.max(nowMs, touchedAtMs)
+  }
+
+  encode(encoder: GroupEncoder): number {
+    const { closes, seq, producer } = this.#command
+    return encoder.add({ kind: 'append', id: this.stream.id, start: this.start, bytes: this.#bytes, atMs: this.#atMs, closes, seq, producer })
   }
 
   commit(): void {
@@ -51,16 +69,16 @@ export class AppendOperation implements Operation {
   undo(): void {
     const { stream } = this
     const { closed, closedBy, seq, progress, touchedAtMs, storedTouchMs } = this.#before
-    const [record] = this.records
+    const { producer } = this.#command
     stream.tail = this.start
     stream.closed = closed
     stream.closedBy = closedBy
     stream.seq = seq
     stream.touchedAtMs = touchedAtMs
     stream.storedTouchMs = storedTouchMs
-    if (record.kind !== 'append' || record.producer === null) return
-    if (progress === null) stream.producers.delete(record.producer.id)
-    else stream.producers.set(record.producer.id, progress)
+    if (producer === null) return
+    if (progress === null) stream.producers.delete(producer.id)
+    else stream.producers.set(producer.id, progress)
   }
 }
 
@@ -82,7 +100,7 @@ export function createOperation(
   const append = { kind: 'append', id, start, bytes, atMs: created.createdAtMs, closes: false, seq: null, producer: null } as const
   return {
     stream,
-    records: bytes.byteLength === 0 ? [{ kind: 'create', stream: created }] : [{ kind: 'create', stream: created }, append],
+    encode: encoderOf(bytes.byteLength === 0 ? [{ kind: 'create', stream: created }] : [{ kind: 'create', stream: created }, append]),
     start,
     end,
     commit() {
@@ -102,7 +120,7 @@ export function hideOperation(stream: StreamState): Operation {
   stream.removal = 'hidden'
   return {
     stream,
-    records: [{ kind: 'hide', id: stream.id }],
+    encode: encoderOf([{ kind: 'hide', id: stream.id }]),
     ...noBytes,
     commit() {
       stream.committedRemoval = 'hidden'
@@ -119,7 +137,7 @@ export function purgeOperation(stream: StreamState, purged: () => void): Operati
   stream.removal = 'purged'
   return {
     stream,
-    records: [{ kind: 'purge', id: stream.id }],
+    encode: encoderOf([{ kind: 'purge', id: stream.id }]),
     ...noBytes,
     commit() {
       stream.committedRemoval = 'purged'
@@ -136,7 +154,7 @@ export function touchOperation(stream: StreamState, atMs: number): Operation {
   stream.storedTouchMs = atMs
   return {
     stream,
-    records: [{ kind: 'touch', id: stream.id, atMs }],
+    encode: encoderOf([{ kind: 'touch', id: stream.id, atMs }]),
     ...noBytes,
     commit() {},
     undo() {
@@ -174,7 +192,7 @@ export function installOperation(
   for (const producer of facts.producers) stream.producers.set(producer.id, producer)
   return {
     stream,
-    records,
+    encode: encoderOf(records),
     ...noBytes,
     commit() {
       stream.committedClosed = facts.closed
@@ -192,5 +210,5 @@ export function installOperation(
 
 export function metaOperation(changes: readonly { readonly key: string; readonly value: string | null }[]): Operation {
   const records = changes.map(({ key, value }) => ({ kind: 'meta', key, value }) as const)
-  return { stream: null, records, ...noBytes, commit() {}, undo() {} }
+  return { stream: null, encode: encoderOf(records), ...noBytes, commit() {}, undo() {} }
 }

@@ -4,14 +4,15 @@ import { fail, Refusal } from '../lib/errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Histogram } from '../lib/metrics.ts'
 import { ResidentBlock } from './resident.ts'
-import { GroupEncoder, type LogRecord } from './store/group.ts'
+import { GroupEncoder } from './store/group.ts'
 import { StoreFull, type ShardStore } from './store/store.ts'
 import type { StreamState } from './stream.ts'
 
 /** A decided operation on its way to the disk. */
 export interface Operation {
   readonly stream: StreamState | null
-  readonly records: readonly LogRecord[]
+  /** Writes the operation's records; returns where in the group the bytes of its append begin. */
+  encode(encoder: GroupEncoder): number
   /** Where the bytes that the operation adds to the stream begin and end there; equal when it adds none. */
   readonly start: number
   readonly end: number
@@ -104,8 +105,7 @@ export class Shard {
   /** Queues a decided operation; resolves to `result` when it is durable and visible. */
   enqueue<Result>(operation: Operation, result: Result): Promise<Result> {
     const { stream, start, end } = operation
-    let at = 0
-    for (const record of operation.records) at = this.#encoder.add(record)
+    const at = operation.encode(this.#encoder)
     let resident: ResidentBlock | null = null
     if (stream !== null) {
       stream.pending++

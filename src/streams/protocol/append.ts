@@ -28,7 +28,9 @@ export function parseAppend(path: string, headers: Headers, body: Uint8Array): A
 }
 
 export function appendResponse(result: AppendResult, incarnation: number, common: HeaderFields): Response {
-  const headers: HeaderFields = { ...common, 'Stream-Next-Offset': formatOffset({ incarnation, at: result.tail }) }
+  const offset = formatOffset({ incarnation, at: result.tail })
+  if (!result.closed && result.producer === null) return plainAppendResponse(offset, common)
+  const headers: HeaderFields = { ...common, 'Stream-Next-Offset': offset }
   if (result.closed) headers['Stream-Closed'] = 'true'
   if (result.producer !== null) {
     headers['Producer-Epoch'] = String(result.producer.epoch)
@@ -37,6 +39,16 @@ export function appendResponse(result: AppendResult, incarnation: number, common
   // New data of a producer is 200 and a repeat 204, so that a client can tell them apart (§5.2.1); a close has no data.
   return answer(result.producer !== null && result.kind === 'appended' ? 200 : 204, headers)
 }
+
+/** The most frequent answer of all. A Response copies the headers it is given, so one set serves every append in turn. */
+function plainAppendResponse(offset: string, common: HeaderFields): Response {
+  let headers = appendHeaders.get(common)
+  if (headers === undefined) appendHeaders.set(common, (headers = new Headers(common)))
+  headers.set('Stream-Next-Offset', offset)
+  return new Response(null, { status: 204, headers })
+}
+
+const appendHeaders = new WeakMap<HeaderFields, Headers>()
 
 /** Only the value `true`, in any case, closes; others count as absent. (§4.1) */
 export function isClosedTrue(headers: Headers): boolean {

@@ -52,7 +52,8 @@ const none = NaN
 
 /** Collects the records of the next group. `seal` hands the bytes over and begins anew. */
 export class GroupEncoder {
-  #buffer = Buffer.allocUnsafeSlow(initialBytes)
+  #buffer: Buffer = Buffer.allocUnsafeSlow(initialBytes)
+  #view = view(this.#buffer)
   #at = groupHeaderBytes
   records = 0
 
@@ -107,7 +108,7 @@ export class GroupEncoder {
   clear(): void {
     this.#at = groupHeaderBytes
     this.records = 0
-    if (this.#buffer.length > keptBytesMax) this.#buffer = Buffer.allocUnsafeSlow(initialBytes)
+    if (this.#buffer.length > keptBytesMax) this.#use(Buffer.allocUnsafeSlow(initialBytes))
   }
 
   #append(record: LogRecord & { kind: 'append' }): void {
@@ -151,7 +152,7 @@ export class GroupEncoder {
 
   #number(value: number): void {
     this.#room(8)
-    this.#buffer.writeDoubleLE(value, this.#at)
+    this.#view.setFloat64(this.#at, value, true)
     this.#at += 8
   }
 
@@ -169,12 +170,17 @@ export class GroupEncoder {
     this.#at += 4 + value.byteLength
   }
 
+  #use(buffer: Buffer): void {
+    this.#buffer = buffer
+    this.#view = view(buffer)
+  }
+
   #room(bytes: number): void {
     const needed = this.#at + bytes
     if (needed <= this.#buffer.length) return
     const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#buffer.length * 2))
     larger.set(this.#buffer.subarray(0, this.#at))
-    this.#buffer = larger
+    this.#use(larger)
   }
 }
 

@@ -73,7 +73,7 @@ export class ShardReader {
   expired(nowMs: number, limit: number): readonly number[] {
     const rows = this.#read(() =>
       this.#db
-        .query<{ id: number }, [number, number]>('SELECT id FROM streams WHERE deadline_ms <= ? ORDER BY deadline_ms LIMIT ?')
+        .query<{ id: number }, [number, number]>('SELECT id FROM streams WHERE deadline_ms <= ? AND hidden = 0 ORDER BY deadline_ms LIMIT ?')
         .all(nowMs, limit),
     )
     return rows.map(row => row.id)

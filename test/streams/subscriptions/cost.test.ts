@@ -1,3 +1,4 @@
+/** What subscriptions cost the appends of streams that nobody follows. */
 import { expect, test } from 'bun:test'
 import type { StreamEvent } from '../../../src/streams/subscriptions/subscriptions.ts'
 import { FakeClock } from './fake-clock.ts'

@@ -1,3 +1,4 @@
+/** Webhooks end to end: wakes, answers, retries, callbacks, fencing. */
 import { describe, expect, test } from 'bun:test'
 import { startOffset } from '../../../src/streams/subscriptions/lease.ts'
 import { deliveriesConcurrentMax } from '../../../src/streams/subscriptions/limits.ts'

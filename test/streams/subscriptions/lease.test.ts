@@ -1,3 +1,4 @@
+/** Which reports of a worker count: the pure part of fencing and acknowledging. */
 import { expect, test } from 'bun:test'
 import { Refusal } from '../../../src/lib/errors.ts'
 import { checkAcks, requireCurrentWake, startOffset } from '../../../src/streams/subscriptions/lease.ts'

@@ -1,3 +1,4 @@
+/** Pull-wake end to end: claims, heartbeats, releases, wake streams that come late. */
 import { describe, expect, test } from 'bun:test'
 import { settle, until } from './fake-clock.ts'
 import { done } from './receiver.ts'

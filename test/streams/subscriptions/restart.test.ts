@@ -1,3 +1,4 @@
+/** Everything that must go on after the server was stopped or killed. */
 import { afterEach, expect, test } from 'bun:test'
 import { OperatorError } from '../../../src/lib/errors.ts'
 import { startOffset } from '../../../src/streams/subscriptions/lease.ts'

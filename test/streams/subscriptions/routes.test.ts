@@ -1,3 +1,4 @@
+/** The HTTP surface: methods, bodies, refusals in the form of the protocol. */
 import { afterAll, beforeAll, expect, test } from 'bun:test'
 import { localAdmin } from '../../../src/lib/principal.ts'
 import { authenticatesItself, handleSubscriptionRequest } from '../../../src/streams/subscriptions/routes.ts'

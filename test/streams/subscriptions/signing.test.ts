@@ -1,3 +1,4 @@
+/** Signatures, published keys and their rotation. */
 import { expect, test } from 'bun:test'
 import { createPublicKey, verify } from 'node:crypto'
 import { systemIds } from '../../../src/lib/ids.ts'

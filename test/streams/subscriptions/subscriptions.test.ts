@@ -1,3 +1,4 @@
+/** Creating, confirming, linking and deleting subscriptions. */
 import { describe, expect, test } from 'bun:test'
 import { startOffset } from '../../../src/streams/subscriptions/lease.ts'
 import type { SubscriptionOptions } from '../../../src/streams/subscriptions/subscriptions.ts'

@@ -1,3 +1,4 @@
+/** Where webhooks may go: the corpus of addresses that must never be reached. */
 import { describe, expect, test } from 'bun:test'
 import { Refusal } from '../../../src/lib/errors.ts'
 import { checkWebhookUrl, pinTargets } from '../../../src/streams/subscriptions/target.ts'

@@ -1,3 +1,4 @@
+/** The states of a wake and the steps between them, as a table. */
 import { describe, expect, test } from 'bun:test'
 import {
   announceAgain,

@@ -1,3 +1,4 @@
+/** One delivery: pinned address, no redirects, bounded answers, deadlines. */
 import { afterEach, beforeAll, describe, expect, test } from 'bun:test'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
