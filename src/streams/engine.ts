@@ -63,7 +63,7 @@ export class Engine {
   }
 
   /** Appends, closes, or both. Refuses what decideAppend refuses, and stream_too_large, insufficient_storage, overloaded. */
-  append(command: AppendCommand): Promise<AppendResult> {
+  async append(command: AppendCommand): Promise<AppendResult> {
     const stream = this.writable(command.path)
     const shard = this.#registry.shardOfId(stream.id)
     const { producer, body } = command
@@ -73,18 +73,20 @@ export class Engine {
       decision = decideAppend(stream, command, producer && this.#progress(stream, producer), this.incarnation)
       if (decision.kind === 'write') this.#assertRoom(stream.ownBytes, decision.bytes.byteLength)
     } catch (refusal) {
-      return this.#settled(stream).then(() => Promise.reject(refusal))
+      await this.#settled(stream)
+      throw refusal
     }
     if (decision.kind === 'answer') {
-      const { result } = decision
-      return this.#settled(stream).then(() => result)
+      await this.#settled(stream)
+      return decision.result
     }
     const { bytes } = decision
     const operation = new AppendOperation(stream, command, bytes, this.#clock.now())
     this.#count(bytes.byteLength)
     const { tail, closed } = stream
     const kind = body === null ? 'closed' : 'appended'
-    return shard.enqueue(operation, { kind, tail, closed, producer: producer && { epoch: producer.epoch, seq: producer.seq } })
+    await shard.enqueue(operation)
+    return { kind, tail, closed, producer }
   }
 
   /** Creates a stream or a fork, or finds that it is there already. Refuses as PROTOCOL.md §5.1 and §4.2 say. */
@@ -107,7 +109,8 @@ export class Engine {
     const operation = createOperation(this.#registry, stream, created, bytes, before)
     this.#count(bytes.byteLength)
     const result = { created: true, contentType, tail: stream.tail, closed: command.closed }
-    return shard.enqueue(operation, result)
+    await shard.enqueue(operation)
+    return result
   }
 
   /** Deletes a stream; while forks need its bytes it is only hidden. Refuses: stream_not_found, gone. */
@@ -152,11 +155,11 @@ export class Engine {
   /** Stores keys and values of other features beside the streams, all or none. null removes. */
   async saveMeta(changes: readonly { readonly key: string; readonly value: string | null }[]): Promise<void> {
     const [shard] = this.#registry.shards
-    await shard?.enqueue(metaOperation(changes), undefined)
+    await shard?.enqueue(metaOperation(changes))
   }
 
   #storeTouch(stream: StreamState): void {
-    this.#registry.shardOfId(stream.id).enqueue(touchOperation(stream, stream.touchedAtMs), undefined).catch(() => {})
+    this.#registry.shardOfId(stream.id).enqueue(touchOperation(stream, stream.touchedAtMs)).catch(() => {})
   }
 
   #alive(path: string): StreamState | null {
@@ -231,8 +234,8 @@ export class Engine {
 
   async #removeStream(stream: StreamState): Promise<void> {
     const shard = this.#registry.shardOfId(stream.id)
-    if (this.#registry.forksOf(stream.id) > 0) return shard.enqueue(hideOperation(stream), undefined)
-    await shard.enqueue(purgeOperation(stream, () => this.purged(stream)), undefined)
+    if (this.#registry.forksOf(stream.id) > 0) return shard.enqueue(hideOperation(stream))
+    await shard.enqueue(purgeOperation(stream, () => this.purged(stream)))
   }
 
   /** After the commit of a purge: frees memory, and the source that was only kept for this fork. */

@@ -36,13 +36,25 @@ export interface ShardMetrics {
   readonly batchSize: Histogram
 }
 
-interface Waiting {
-  readonly operation: Operation | null
-  /** The bytes of the operation, from when its group is sealed on. */
-  readonly resident: ResidentBlock | null
-  readonly resolve: (result: unknown) => void
-  readonly result: unknown
-  readonly reject: (error: unknown) => void
+/** Operations that are committed together; all of them wait for one promise. */
+class Gathering {
+  readonly operations: Operation[] = []
+  /** The bytes of the operations, from when the group is sealed on. */
+  readonly residents: ResidentBlock[] = []
+  readonly #gate = Promise.withResolvers<void>()
+
+  get done(): Promise<void> {
+    return this.#gate.promise
+  }
+
+  resolve(): void {
+    this.#gate.resolve()
+  }
+
+  reject(error: unknown): void {
+    this.#gate.promise.catch(() => {}) // somebody always waits, but not always for every group
+    this.#gate.reject(error)
+  }
 }
 
 export class Shard {
@@ -52,9 +64,9 @@ export class Shard {
   readonly #metrics: ShardMetrics
   readonly #publish: (streams: Iterable<StreamState>) => void
   readonly #encoder = new GroupEncoder()
-  #waiting: Waiting[] = []
-  #inFlight: Waiting[] = []
-  #busy = false
+  /** What gathers for the next commit; null when nothing does. */
+  #waiting: Gathering | null = null
+  #inFlight: Gathering | null = null
   #scheduled = false
   #group: number
   #residentBytes = 0
@@ -84,7 +96,7 @@ export class Shard {
   }
 
   get queued(): number {
-    return this.#waiting.length + this.#inFlight.length
+    return (this.#waiting?.operations.length ?? 0) + (this.#inFlight?.operations.length ?? 0)
   }
 
   get residentBytes(): number {
@@ -93,8 +105,9 @@ export class Shard {
 
   /** Refuses when the line is full: overloaded (503). Call before anything is decided. */
   admit(bytes: number): void {
-    if (this.#waiting.length >= this.#limits.queuedOperationsMax) fail('overloaded', { detail: 'too many writes wait' })
-    if (this.#encoder.byteLength + bytes > this.#limits.queuedBytesMax && this.#waiting.length > 0) {
+    const waiting = this.#waiting?.operations.length ?? 0
+    if (waiting >= this.#limits.queuedOperationsMax) fail('overloaded', { detail: 'too many writes wait' })
+    if (this.#encoder.byteLength + bytes > this.#limits.queuedBytesMax && waiting > 0) {
       fail('overloaded', { detail: 'too many bytes wait' })
     }
     if (this.applies && this.#residentBytes > this.#limits.residentBytesMax) {
@@ -102,32 +115,27 @@ export class Shard {
     }
   }
 
-  /** Queues a decided operation; resolves to `result` when it is durable and visible. */
-  enqueue<Result>(operation: Operation, result: Result): Promise<Result> {
+  /** Queues a decided operation; resolves when it is durable and visible. Everything in its group has the same promise. */
+  enqueue(operation: Operation): Promise<void> {
     const { stream, start, end } = operation
     const at = operation.encode(this.#encoder)
-    let resident: ResidentBlock | null = null
+    const waiting = (this.#waiting ??= new Gathering())
+    waiting.operations.push(operation)
     if (stream !== null) {
       stream.pending++
       if (end > start) {
-        resident = new ResidentBlock(start, end, at, this.#group)
+        const resident = new ResidentBlock(start, end, at, this.#group)
         stream.resident.push(resident)
+        waiting.residents.push(resident)
       }
     }
-    return this.#wait(operation, resident, result)
+    if (this.#inFlight === null && !this.#scheduled) this.#schedule()
+    return waiting.done
   }
 
   /** Resolves when everything that was decided so far is durable. */
-  settled(): Promise<void> {
-    return this.#wait(null, null, undefined)
-  }
-
-  #wait<Result>(operation: Operation | null, resident: ResidentBlock | null, result: Result): Promise<Result> {
-    return new Promise<Result>((resolve, reject) => {
-      // One promise per operation and no step between: the result is known when the operation is decided.
-      this.#waiting.push({ operation, resident, result, resolve: resolve as (result: unknown) => void, reject })
-      if (!this.#busy && !this.#scheduled) this.#schedule()
-    })
+  async settled(): Promise<void> {
+    await (this.#waiting ?? this.#inFlight)?.done
   }
 
   /** `setImmediate` collects everything that arrives in this turn of the event loop; a microtask would not. */
@@ -135,34 +143,35 @@ export class Shard {
     this.#scheduled = true
     setImmediate(() => {
       this.#scheduled = false
-      if (!this.#busy && this.#waiting.length > 0) this.#flush()
+      if (this.#inFlight === null) this.#flush()
     })
   }
 
   #flush(): void {
-    this.#inFlight = this.#waiting
-    this.#waiting = []
-    if (this.#encoder.records === 0) return this.#finish()
-    this.#busy = true
+    const gathered = this.#waiting
+    if (gathered === null) return
+    this.#waiting = null
+    this.#inFlight = gathered
     const number = this.#group++
     const started = this.#clock.monotonic()
-    this.#metrics.batchSize.observe(this.#inFlight.length)
+    this.#metrics.batchSize.observe(gathered.operations.length)
     const group = this.#encoder.seal(number)
-    // A store that applies keeps blocks resident for a moment only: they share the group's memory meanwhile.
-    for (const { resident } of this.#inFlight) resident?.attach(this.applies ? group : group.slice(resident.at, resident.at + resident.end - resident.start))
+    for (const resident of gathered.residents) {
+      // A store that applies keeps blocks resident for a moment only: they share the group's memory meanwhile.
+      resident.attach(this.applies ? group : group.slice(resident.at, resident.at + resident.end - resident.start))
+    }
     this.store.commit(number, group).then(
       () => {
         this.#metrics.commitSeconds.observe((this.#clock.monotonic() - started) / 1000)
-        this.#committed(number)
+        this.#committed(number, gathered)
       },
-      (error: unknown) => this.#failed(number, error),
+      (error: unknown) => this.#failed(number, gathered, error),
     )
   }
 
-  #committed(number: number): void {
+  #committed(number: number, gathered: Gathering): void {
     const touched = new Set<StreamState>()
-    for (const { operation } of this.#inFlight) {
-      if (operation === null) continue
+    for (const operation of gathered.operations) {
       operation.commit()
       const { stream } = operation
       if (stream === null) continue
@@ -174,31 +183,23 @@ export class Shard {
     if (this.applies) this.#unapplied.push({ group: number, streams: [...touched] })
     else for (const stream of touched) stream.resident.join(stream.committedTail)
     this.#publish(touched)
-    this.#finish()
+    this.#inFlight = null
+    gathered.resolve()
+    this.#flush()
     if (this.appliedGroup >= number) this.#dropApplied()
-  }
-
-  #finish(): void {
-    const done = this.#inFlight
-    this.#inFlight = []
-    this.#busy = false
-    for (const waiting of done) waiting.resolve(waiting.result)
-    if (this.#waiting.length > 0) this.#flush()
   }
 
   /**
    * Nothing of the group is stored, so nothing that was decided since can stand: it may build on it. A full disk is the
    * only failure that comes here; all others end the process.
    */
-  #failed(number: number, error: unknown): void {
+  #failed(number: number, gathered: Gathering, error: unknown): void {
     this.#group = number
-    const lost = [...this.#inFlight, ...this.#waiting]
-    this.#inFlight = []
-    this.#waiting = []
+    const since = this.#waiting
+    this.#inFlight = null
+    this.#waiting = null
     this.#encoder.clear()
-    this.#busy = false
-    for (const { operation } of lost.toReversed()) {
-      if (operation === null) continue
+    for (const operation of [...gathered.operations, ...(since?.operations ?? [])].toReversed()) {
       operation.undo()
       const { stream, start, end } = operation
       if (stream === null) continue
@@ -206,7 +207,8 @@ export class Shard {
       if (end > start) stream.resident.truncate(start)
     }
     const refusal = error instanceof StoreFull ? new Refusal('insufficient_storage', { detail: 'the disk is full' }) : error
-    for (const waiting of lost) waiting.reject(refusal)
+    gathered.reject(refusal)
+    since?.reject(refusal)
   }
 
   #applied(group: number): void {

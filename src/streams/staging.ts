@@ -59,7 +59,7 @@ export class Staging {
     const row = { ...created, tail: 0, hidden: false, touchedAtMs: clock.now(), seq: null, closedBy: null }
     const stream = new StreamState(row, false)
     const shard = registry.shardOfId(stream.id)
-    await shard.enqueue(createOperation(registry, stream, created, new Uint8Array(0), null), undefined)
+    await shard.enqueue(createOperation(registry, stream, created, new Uint8Array(0), null))
     return new Staging(parts, facts, stream)
   }
 
@@ -71,7 +71,7 @@ export class Staging {
       for (const bytes of records) {
         this.#shard.admit(bytes.byteLength)
         this.#parts.engine.take(this.#stream, bytes.byteLength)
-        written.push(this.#shard.enqueue(stageAppendOperation(this.#stream, bytes, nowMs), undefined))
+        written.push(this.#shard.enqueue(stageAppendOperation(this.#stream, bytes, nowMs)))
       }
     } finally {
       await Promise.all(written)
@@ -90,14 +90,14 @@ export class Staging {
     }
     if (taken && onConflict === 'fail') fail('stream_exists', { detail: this.#facts.path })
     if (present !== null && registry.forksOf(present.id) > 0) fail('path_blocked', { detail: this.#facts.path })
-    const purged = present === null ? null : this.#shard.enqueue(purgeOperation(present, () => engine.purged(present)), undefined)
-    const installed = this.#shard.enqueue(installOperation(registry, this.#stream, this.#facts, clock.now(), present), undefined)
+    const purged = present === null ? null : this.#shard.enqueue(purgeOperation(present, () => engine.purged(present)))
+    const installed = this.#shard.enqueue(installOperation(registry, this.#stream, this.#facts, clock.now(), present))
     await Promise.all([purged, installed])
     return 'installed'
   }
 
   async discard(): Promise<void> {
     if (this.#stream.removal !== 'none') return
-    await this.#shard.enqueue(purgeOperation(this.#stream, () => this.#parts.engine.purged(this.#stream)), undefined)
+    await this.#shard.enqueue(purgeOperation(this.#stream, () => this.#parts.engine.purged(this.#stream)))
   }
 }

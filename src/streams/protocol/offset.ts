@@ -4,13 +4,13 @@ import type { Position } from '../commands.ts'
 
 /** The form in which positions go out. */
 export function formatOffset(position: Position): string {
-  const at = digits + position.at
-  if (position.incarnation === 0) return `${firstIncarnation}${at.slice(-16)}`
-  return `${(digits + position.incarnation).slice(-16)}_${at.slice(-16)}`
+  const at = String(position.at)
+  if (position.incarnation === 0) return (firstIncarnation[at.length] ?? '') + at
+  return `${String(position.incarnation).padStart(16, '0')}_${at.padStart(16, '0')}`
 }
 
-const digits = '0000000000000000'
-const firstIncarnation = `${digits}_`
+/** What stands before a position of so many digits, for stores that were never put back from a backup. */
+const firstIncarnation = Array.from({ length: 17 }, (_, length) => `${'0'.repeat(16)}_${'0'.repeat(16 - length)}`)
 const tokenForm = /^(\d{16})_(\d{16})$/
 
 /** Reads a token. Refuses what is none: invalid_offset. Whether the position exists is for the reader to say. */

@@ -7,7 +7,7 @@ let writer: AcidWriter | null = null
 serveWriter((message, clock) => {
   switch (message.kind) {
     case 'open':
-      writer = new AcidWriter(message.settings, clock, answer)
+      writer = new AcidWriter(message.settings, clock, answer, () => Bun.gc(true))
       return
     case 'group':
       return writer?.commit(message.number, message.group)

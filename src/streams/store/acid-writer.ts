@@ -21,6 +21,8 @@ const slices = [
   { backlogBytes: 32 * 1024 * 1024, ms: 4 },
   { backlogBytes: Infinity, ms: 50 },
 ] as const
+/** Bytes of groups after whose applying memory is given back. */
+const collectBytesMin = 4 * 1024 * 1024
 const pageBytes = 4096
 const cacheBytes = 8 * 1024 * 1024
 
@@ -31,6 +33,9 @@ export class AcidWriter {
   readonly #room: DiskRoom
   readonly #clock: Clock
   readonly #say: (message: FromWriter) => void
+  /** Gives memory back: called when a large backlog is applied and nothing comes. */
+  readonly #collect: () => void
+  #appliedBytes = 0
   readonly #begin: Statement
   readonly #insert: Statement
   readonly #commit: Statement
@@ -38,7 +43,8 @@ export class AcidWriter {
   #lastCommitMs = 0
   #sweeping = true
 
-  constructor(settings: WriterSettings, clock: Clock, say: (message: FromWriter) => void) {
+  constructor(settings: WriterSettings, clock: Clock, say: (message: FromWriter) => void, collect: () => void) {
+    this.#collect = collect
     this.#clock = clock
     this.#say = say
     this.#db = openWriter(settings.file, { pageBytes, cacheBytes })
@@ -66,6 +72,7 @@ export class AcidWriter {
       const applied = this.#applier.busy(roundBytesMin) ? this.#applySlice() : null
       this.#commit.run()
       this.#applier.add(number, group)
+      this.#appliedBytes += group.byteLength
       this.#say({ kind: 'committed', number })
       if (applied !== null) this.#sayApplied(applied)
     } catch (error) {
@@ -181,6 +188,9 @@ export class AcidWriter {
     } else if (this.#sweeping) {
       this.#sweep()
       this.#cancelQuiet = this.#clock.after(this.#sweeping ? 0 : quietMs, () => this.#whenQuiet())
+    } else if (this.#appliedBytes >= collectBytesMin) {
+      this.#appliedBytes = 0
+      this.#collect()
     }
   }
 

@@ -2,9 +2,11 @@
 import { join } from 'node:path'
 import { DiskRoom } from '../../storage/disk-room.ts'
 import { assert } from '../../lib/assert.ts'
+import type { Clock } from '../../lib/clock.ts'
 import type { Block } from './block.ts'
 import type { Checkpointer } from './checkpointer.ts'
 import { CommitLog } from './commit-log.ts'
+import { GroupRelay } from './group-relay.ts'
 import { firstSegmentBytes } from './log-segments.ts'
 import type { FromWriter, WriterSettings } from './messages.ts'
 import { ShardReader } from './shard-reader.ts'
@@ -12,12 +14,19 @@ import { StoreFull, type ProducerState, type ShardStore, type StreamRow } from '
 import { StreamFiles } from './stream-files.ts'
 import { WriterThread, type Fence, type WriterReady } from './writer-thread.ts'
 
+export interface FileShardParts {
+  readonly checkpointer: Checkpointer
+  readonly fence: Fence
+  readonly clock: Clock
+}
+
 export class FileShard implements ShardStore {
   readonly #thread: WriterThread
   readonly #reader: ShardReader
   readonly #files: StreamFiles
   readonly #log: CommitLog
   readonly #room: DiskRoom
+  readonly #relay: GroupRelay
   readonly #fence: Fence
   readonly lastId: number
   readonly lastGroup: number
@@ -26,9 +35,10 @@ export class FileShard implements ShardStore {
   #full = false
   #preparing: { segment: number; resolve: (key: number) => void; reject: (error: Error) => void } | null = null
 
-  private constructor(settings: WriterSettings, directory: string, thread: WriterThread, ready: WriterReady, checkpointer: Checkpointer, fence: Fence) {
+  private constructor(settings: WriterSettings, directory: string, thread: WriterThread, ready: WriterReady, parts: FileShardParts) {
     this.#thread = thread
-    this.#fence = fence
+    this.#fence = parts.fence
+    this.#relay = new GroupRelay(parts.clock, relayed => thread.post({ kind: 'apply', ...relayed }, [relayed.groups.buffer]))
     const files = (this.#files = new StreamFiles(directory, 'read'))
     this.#reader = new ShardReader(settings.file, (streamId, row) => files.read(streamId, row.start, row.end - row.start))
     this.#room = new DiskRoom(directory)
@@ -43,13 +53,13 @@ export class FileShard implements ShardStore {
       synced: settings.synced,
       prepare: segment => this.#prepare(segment),
     })
-    thread.onMessage = message => this.#take(message, settings.file, checkpointer)
+    thread.onMessage = message => this.#take(message, settings.file, parts.checkpointer)
   }
 
-  static async open(settings: WriterSettings, worker: Worker, checkpointer: Checkpointer, fence: Fence): Promise<FileShard> {
+  static async open(settings: WriterSettings, worker: Worker, parts: FileShardParts): Promise<FileShard> {
     assert(settings.directory !== null, 'a file store has a directory')
-    const [thread, ready] = await WriterThread.open(worker, settings, fence)
-    return new FileShard(settings, settings.directory, thread, ready, checkpointer, fence)
+    const [thread, ready] = await WriterThread.open(worker, settings, parts.fence)
+    return new FileShard(settings, settings.directory, thread, ready, parts)
   }
 
   async commit(number: number, group: Uint8Array<ArrayBuffer>): Promise<void> {
@@ -62,10 +72,11 @@ export class FileShard implements ShardStore {
       this.#fence(`writing the commit log failed: ${String(error)}`)
       throw error
     }
-    this.#thread.post({ kind: 'apply', number, group, segment: this.#log.segment }) // a copy: readers are served from this one until it is applied
+    this.#relay.push(number, group, this.#log.segment)
   }
 
   drain(): Promise<void> {
+    this.#relay.flush()
     return this.#thread.drain()
   }
 
@@ -73,6 +84,7 @@ export class FileShard implements ShardStore {
     this.#reader.close()
     this.#files.close()
     this.#log.close()
+    this.#relay.flush()
     await this.#thread.close()
   }
 

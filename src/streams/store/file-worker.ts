@@ -2,6 +2,8 @@
 import { assert } from '../../lib/assert.ts'
 import { systemIds } from '../../lib/ids.ts'
 import { FileWriter } from './file-writer.ts'
+import type { RelayedGroups } from './group-relay.ts'
+import { splitGroups } from './group.ts'
 import { answer, serveWriter } from './worker-port.ts'
 
 const newKey = () => Bun.hash.crc32(systemIds.secret())
@@ -12,10 +14,10 @@ serveWriter((message, clock) => {
   switch (message.kind) {
     case 'open':
       assert(message.settings.directory !== null, 'a file store has a directory')
-      writer = new FileWriter(message.settings, message.settings.directory, { clock, newKey }, answer)
+      writer = new FileWriter(message.settings, message.settings.directory, { clock, newKey }, answer, () => Bun.gc(true))
       return
     case 'apply':
-      return writer?.add(message.number, message.group, message.segment)
+      return addAll(message)
     case 'segment':
       return writer?.prepare(message.segment)
     case 'drain':
@@ -28,3 +30,7 @@ serveWriter((message, clock) => {
       throw new Error(`a file writer takes no ${message.kind}`)
   }
 })
+
+function addAll({ first, groups, segment }: RelayedGroups): void {
+  splitGroups(groups).forEach((group, i) => writer?.add(first + i, group, segment))
+}

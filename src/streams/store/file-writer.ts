@@ -18,6 +18,8 @@ import { StreamFiles } from './stream-files.ts'
 const roundBytesMin = 8 * 1024 * 1024
 const quietMs = 50
 const retryMs = 1000
+/** Bytes of groups after whose applying memory is given back. */
+const collectBytesMin = 4 * 1024 * 1024
 const pageBytes = 4096
 const cacheBytes = 8 * 1024 * 1024
 /** Full segments that wait for their stream files to be synced: the later, the more the system has written by itself. */
@@ -40,6 +42,9 @@ export class FileWriter {
   readonly #clock: Clock
   readonly #synced: boolean
   readonly #say: (message: FromWriter) => void
+  /** Gives memory back: called when a large backlog is applied and nothing comes. */
+  readonly #collect: () => void
+  #appliedBytes = 0
   /** Groups that are not applied yet, for a repeat after a full disk. */
   #waiting: { number: number; group: Uint8Array }[] = []
   /** Segments of the log in use: full ones, the one being written, and perhaps the next one. */
@@ -50,7 +55,8 @@ export class FileWriter {
   /** The segment that groups arrive in. Later ones are prepared, earlier ones are full. */
   #segment = 0
 
-  constructor(settings: WriterSettings, directory: string, parts: { readonly clock: Clock; readonly newKey: () => number }, say: (message: FromWriter) => void) {
+  constructor(settings: WriterSettings, directory: string, parts: { readonly clock: Clock; readonly newKey: () => number }, say: (message: FromWriter) => void, collect: () => void) {
+    this.#collect = collect
     this.#clock = parts.clock
     this.#say = say
     this.#synced = settings.synced
@@ -79,6 +85,7 @@ export class FileWriter {
   add(number: number, group: Uint8Array, segment: number): void {
     this.#waiting.push({ number, group })
     this.#applier.add(number, group)
+    this.#appliedBytes += group.byteLength
     this.#segment = segment
     const used = must(this.#used.find(each => each.number === segment), 'a segment that is written is in use')
     used.lastGroup = number
@@ -171,6 +178,15 @@ export class FileWriter {
       this.#say({ kind: 'full', number: -1, message: 'no room to apply the log' })
       this.#later(retryMs)
     } else if (!this.#applier.idle || !this.#sweep()) this.#later(0)
+    else this.#rest()
+  }
+
+  /** Everything is applied: gives memory back once nothing came for a while after much. */
+  #rest(): void {
+    if (this.#appliedBytes < collectBytesMin) return
+    if (this.#clock.monotonic() - this.#lastAddMs < quietMs) return this.#later(quietMs)
+    this.#appliedBytes = 0
+    this.#collect()
   }
 
   /** Some applying in one transaction; false when there was no room for it. */

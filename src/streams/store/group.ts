@@ -213,6 +213,18 @@ export function groupIntact(group: Uint8Array, key = 0): boolean {
   )
 }
 
+/** The groups that stand one after another in `groups`; views, not copies. */
+export function splitGroups(groups: Uint8Array): Uint8Array[] {
+  const header = view(groups)
+  const found: Uint8Array[] = []
+  for (let at = 0; at < groups.byteLength; ) {
+    const end = at + groupHeaderBytes + header.getUint32(at + 4, true)
+    found.push(groups.subarray(at, end))
+    at = end
+  }
+  return found
+}
+
 /** Calls `visit` for every record of an intact group, in order. Bytes of appends are views into `group`. */
 export function decodeGroup(group: Uint8Array, visit: (record: LogRecord) => void): void {
   const reader = new RecordReader(group)

@@ -1,4 +1,5 @@
 /** What a shard's writer thread and the server's thread say to each other. */
+import type { RelayedGroups } from './group-relay.ts'
 
 export interface WriterSettings {
   /** The shard's SQLite file. */
@@ -17,8 +18,8 @@ export interface WriterSettings {
 export type ToWriter =
   | { readonly kind: 'open'; readonly settings: WriterSettings }
   | { readonly kind: 'group'; readonly number: number; readonly group: Uint8Array<ArrayBuffer> }
-  /** The group is in commit-log segment `segment` already (file modes). */
-  | { readonly kind: 'apply'; readonly number: number; readonly group: Uint8Array<ArrayBuffer>; readonly segment: number }
+  /** The groups are in the commit log already (file modes). Their memory is transferred. */
+  | ({ readonly kind: 'apply' } & RelayedGroups)
   | { readonly kind: 'segment'; readonly segment: number }
   | { readonly kind: 'drain' }
   | { readonly kind: 'checkpoint' }

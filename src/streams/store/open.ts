@@ -95,7 +95,7 @@ async function openFiles(
   const worker = new Worker(new URL('./file-worker.ts', import.meta.url).href)
   const segmentBytes = settings.logSegmentBytes ?? defaultSegmentBytes
   const writer = { file: join(directory, 'index.db'), shard: 0, shards: 1, directory, synced: mode === 'file-durable', segmentBytes }
-  const shards = await allOpened(checkpointer, [FileShard.open(writer, worker, checkpointer, parts.fence)])
+  const shards = await allOpened(checkpointer, [FileShard.open(writer, worker, { checkpointer, fence: parts.fence, clock: parts.clock })])
   return { shards, close: () => closeAll(shards, checkpointer) }
 }
 
