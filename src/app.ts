@@ -103,7 +103,7 @@ export async function createApp(config: Config, seams: Seams): Promise<App> {
   })
   const process = processMetrics(metrics, clock, sqliteVersion())
   const meter = httpMetrics(metrics)
-  const stopKeeper = keepMemorySmall({ clock, requests: () => meter.begun, collect: () => Bun.gc(true) })
+  const stopKeeper = keepMemorySmall({ clock, requests: () => meter.begun, dropUnused: () => streams.pages.dropUnused(), collect: () => Bun.gc(true) })
   const surfaces = { config, seams, handler, health, meter, render: () => process.render(), verifier, operator }
   return {
     streams,
@@ -157,7 +157,8 @@ function streamsSettings(config: Config): StreamsSettings {
     streamBytesMax: config.limits.maxStreamBytes,
     memoryBytesMax: memory,
     pageBytes: config.limits.pageBytes,
-    pageCacheBytesMax: Math.min(memory / 4, 32 * 1024 * 1024),
+    // In memory mode the pages are in memory already; elsewhere this is what many readers of one stream share.
+    pageCacheBytesMax: config.storage.mode === 'memory' ? memory / 8 : Math.min(memory * 0.75, 256 * 1024 * 1024),
     shard: {
       queuedOperationsMax: config.limits.maxStorageJobs,
       queuedBytesMax: Math.min(memory, 32 * 1024 * 1024),

@@ -5,13 +5,17 @@ export interface MemoryKeeperOptions {
   readonly clock: Clock
   /** Requests begun so far; it only grows. */
   readonly requests: () => number
+  /** Drops what caches hold and nobody asked for lately; returns the bytes set free. */
+  readonly dropUnused: () => number
   /** Collects everything that can be; stops the thread for some milliseconds. */
   readonly collect: () => void
 }
 
 const periodMs = 1000
 /** Requests that make a collection worth its pause. */
-const requestsMin = 10_000
+const requestsMin = 5_000
+/** So do bytes that caches gave up. */
+const droppedBytesMin = 8 * 1024 * 1024
 /** A period with fewer requests counts as quiet. */
 const quietRequestsMax = 50
 
@@ -19,12 +23,15 @@ const quietRequestsMax = 50
 export function keepMemorySmall(options: MemoryKeeperOptions): () => void {
   let seen = options.requests()
   let collectedAt = seen
+  let dropped = 0
   return options.clock.every(periodMs, () => {
     const now = options.requests()
     const quiet = now - seen <= quietRequestsMax
     seen = now
-    if (!quiet || now - collectedAt < requestsMin) return
+    dropped += options.dropUnused()
+    if (!quiet || (now - collectedAt < requestsMin && dropped < droppedBytesMin)) return
     collectedAt = now
+    dropped = 0
     options.collect()
   })
 }

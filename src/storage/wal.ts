@@ -3,7 +3,7 @@ import type { Database } from 'bun:sqlite'
 import { statSync } from 'node:fs'
 
 /** The WAL is copied into the database file whenever it has grown by this much. */
-const checkpointBytes = 8 * 1024 * 1024
+const checkpointBytes = 16 * 1024 * 1024
 /** Commits between two looks at the size of the WAL file. */
 const commitsPerLook = 32
 

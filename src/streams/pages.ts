@@ -13,10 +13,10 @@ export class Pages {
   readonly #pageBytes: number
   readonly #cache: PageCache
 
-  constructor(registry: Registry, pageBytes: number, cacheBytesMax: number) {
+  constructor(registry: Registry, pageBytes: number, cacheBytesMax: number, now: () => number) {
     this.#registry = registry
     this.#pageBytes = pageBytes
-    this.#cache = new PageCache(cacheBytesMax)
+    this.#cache = new PageCache(cacheBytesMax, now)
   }
 
   /**
@@ -49,6 +49,11 @@ export class Pages {
     const block = this.#block(owner, position)
     const end = Math.min(boundaryAfter(block, position), limit)
     return { bytes: block.bytes.subarray(position - block.start, end - block.start), end }
+  }
+
+  /** Drops pages that nobody asked for lately; returns the bytes set free. */
+  dropUnused(): number {
+    return this.#cache.dropUnused()
   }
 
   forget(streamId: number): void {

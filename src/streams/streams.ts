@@ -71,7 +71,7 @@ export class Streams {
     const publish = (streams: Iterable<StreamState>) => this.#publish(streams)
     const shards = store.shards.map(shard => new Shard(shard, settings.shard, clock, this.#metrics, publish, store.mode !== 'memory'))
     this.registry = new Registry(shards)
-    this.pages = new Pages(this.registry, settings.pageBytes, settings.pageCacheBytesMax)
+    this.pages = new Pages(this.registry, settings.pageBytes, settings.pageCacheBytesMax, () => clock.now())
     const memoryBytesMax = store.mode === 'memory' ? settings.memoryBytesMax : 0
     const limits = { streamBytesMax: settings.streamBytesMax, memoryBytesMax }
     this.engine = new Engine({ registry: this.registry, pages: this.pages, clock, limits, incarnation: store.incarnation })

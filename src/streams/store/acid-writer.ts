@@ -1,6 +1,7 @@
 /** The writer of one acid shard: one group is one row of `log` and one synced commit; applying rides along. Runs in its own thread. */
 import type { Database, Statement } from 'bun:sqlite'
 import { dirname } from 'node:path'
+import { assert } from '../../lib/assert.ts'
 import { openWriter } from '../../storage/database.ts'
 import { DiskRoom } from '../../storage/disk-room.ts'
 import { WalGauge } from '../../storage/wal.ts'
@@ -15,6 +16,8 @@ import type { Clock } from '../../lib/clock.ts'
 /** A round of applying begins when this much waits, or when the shard was quiet for `quietMs`. */
 const roundBytesMin = 8 * 1024 * 1024
 const quietMs = 50
+/** A group of so many bytes goes into the tables at once: it holds much for each stream that it touches. */
+const directBytesMin = 128 * 1024
 /** Time that applying may add to one commit, in ms: normally, with a backlog, and without any mercy. */
 const slices = [
   { backlogBytes: 16 * 1024 * 1024, ms: 1 },
@@ -68,10 +71,9 @@ export class AcidWriter {
     }
     try {
       this.#begin.run()
-      this.#insert.run(number, group)
-      const applied = this.#applier.busy(roundBytesMin) ? this.#applySlice() : null
+      const applied = group.byteLength >= directBytesMin ? this.#applyDirectly(number, group) : this.#store(number, group)
       this.#commit.run()
-      this.#applier.add(number, group)
+      if (applied !== number) this.#applier.add(number, group)
       this.#appliedBytes += group.byteLength
       this.#say({ kind: 'committed', number })
       if (applied !== null) this.#sayApplied(applied)
@@ -83,6 +85,24 @@ export class AcidWriter {
     this.#wal.afterCommit()
     this.#lastCommitMs = this.#clock.monotonic()
     if (this.#cancelQuiet === null) this.#quietLater()
+  }
+
+  /** Puts the group into the log, and applies some of what is there already. Returns the last group of a finished round. */
+  #store(number: number, group: Uint8Array): number | null {
+    this.#insert.run(number, group)
+    return this.#applier.busy(roundBytesMin) ? this.#applySlice() : null
+  }
+
+  /** Brings the group into the tables at once, after what is in the log: its bytes are written once instead of twice. */
+  #applyDirectly(number: number, group: Uint8Array): number {
+    for (let last: number | null = null; !this.#applier.idle; ) {
+      last = this.#applyUntil(Infinity)
+      if (last !== null) this.#applier.finishRound()
+    }
+    this.#applier.add(number, group)
+    const last = this.#applyUntil(Infinity)
+    assert(last === number, 'a group that is applied alone is a round of its own')
+    return last
   }
 
   /** Applies everything. */

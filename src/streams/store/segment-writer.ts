@@ -15,7 +15,7 @@ export interface SegmentBytes {
 }
 
 /** Segments of less than this many bytes are small; this many small ones at the end of a stream are joined. */
-const smallBytes = segmentBytesAim / 2
+const smallBytes = segmentBytesAim / 4
 const smallRunMax = 16
 /** Segments of deleted streams removed in one statement. */
 const sweepRows = 8
