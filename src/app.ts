@@ -1,5 +1,5 @@
 /** The composition root: configuration and seams in, a server out. The only file that knows every part; decides nothing itself. */
-import { mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync } from 'node:fs'
 import { lookup } from 'node:dns/promises'
 import { dirname, join, relative } from 'node:path'
 import { Elysia } from 'elysia'
@@ -354,6 +354,7 @@ async function openControl(config: Config, app: App, lifecycle: Lifecycle, parts
   }
   mkdirSync(dirname(absolute), { recursive: true, mode: 0o700 })
   const control = await listen({ fetch: app.controlFetch, hostname: 'localhost', port: 0, unix, http2: false, ...parts })
+  chmodSync(unix, 0o600) // whoever opens it is the operator
   lifecycle.onStop('listeners', 'control socket', () => control.stop(config.shutdown.drainSecs * 1000))
 }
 
