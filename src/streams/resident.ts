@@ -36,6 +36,11 @@ export class ResidentBlock {
     this.#bytes = group
   }
 
+  /** Lets the memory of its group go: the block may stay in the list for a while. */
+  release(): void {
+    this.#bytes = null
+  }
+
   /** The block as readers take it. A view is made only when somebody reads: most appends are never read from here. */
   get block(): Block {
     const length = this.end - this.start
@@ -87,9 +92,11 @@ export class ResidentBlocks {
       const entry = this.#entries[this.#first]
       if (entry === undefined || entry.group > group) break
       freed += entry.end - entry.start
+      entry.release()
       this.#first++
     }
-    if (this.#first > 256 && this.#first * 2 > this.#entries.length) this.#compact()
+    if (this.empty) this.#entries.length = this.#first = this.#joined = 0
+    else if (this.#first > 256 && this.#first * 2 > this.#entries.length) this.#compact()
     return freed
   }
 

@@ -30,6 +30,33 @@ test('applied blocks go from the front, and their bytes are told', () => {
   expect(blocks.empty).toBe(true)
 })
 
+test('the last applied block is not held for readers either', () => {
+  const blocks = filled(3, 2)
+  expect(blocks.dropApplied(2)).toBe(6)
+  expect(blocks.start).toBeNull()
+  expect(blocks.find(5)).toBeNull()
+  blocks.push(ResidentBlock.joined({ start: 6, end: 8, bytes: new Uint8Array(2), ends: null }, 3))
+  expect(blocks.find(7)?.start).toBe(6)
+  expect(blocks.find(5)).toBeNull()
+})
+
+test('an applied block lets the memory of its group go at once, also while others of the stream stay', () => {
+  const blocks = new ResidentBlocks()
+  const groups: WeakRef<Uint8Array>[] = []
+  const push = (i: number) => {
+    const group = new Uint8Array(64 * 1024)
+    const block = new ResidentBlock(i, i + 1, 0, i)
+    block.attach(group)
+    blocks.push(block)
+    groups.push(new WeakRef(group))
+  }
+  for (let i = 0; i < 200; i++) push(i)
+  expect(blocks.dropApplied(189)).toBe(190)
+  Bun.gc(true)
+  expect(blocks.find(190)?.start).toBe(190)
+  expect(groups.filter(group => group.deref() !== undefined).length).toBeLessThan(50)
+})
+
 test('lost blocks go from the back', () => {
   const blocks = filled(10, 2)
   blocks.truncate(14)
