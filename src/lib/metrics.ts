@@ -80,7 +80,7 @@ export class Metrics {
       family = { name, help, kind, series: new Map(), bounds }
       this.#families.set(name, family)
     }
-    const full = family.series.size >= seriesPerFamilyMax
+    const full = family.series.size >= seriesPerFamilyMax && !family.series.has(labelText(labels))
     const kept = full ? Object.fromEntries(Object.keys(labels).map(key => [key, 'other'])) : labels
     const key = labelText(kept)
     const known = family.series.get(key)

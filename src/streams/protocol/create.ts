@@ -15,7 +15,7 @@ export interface CreateRules {
 const plainNumber = /^(?:0|[1-9]\d*)$/
 const rfc3339 = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-]\d{2}:\d{2})$/
 
-/** Refuses: invalid_ttl, invalid_fork, invalid_offset, invalid_stream_name (all 400). */
+/** Refuses: invalid_ttl, invalid_fork, invalid_offset, invalid_stream_name (all 400), fork_source_not_found (404) when the source lies outside the root. */
 export function parseCreate(path: string, headers: Headers, body: Uint8Array, rules: CreateRules): CreateCommand {
   const contentType = headers.get('content-type')
   const ttlSecs = parseTtl(headers.get('stream-ttl'))
@@ -55,8 +55,14 @@ function parseTtl(value: string | null): number | null {
 function parseExpiry(value: string | null): number | null {
   if (value === null) return null
   const atMs = rfc3339.test(value) ? Date.parse(value) : NaN
-  if (Number.isNaN(atMs)) fail('invalid_ttl', { detail: 'Stream-Expires-At is an RFC 3339 time' })
+  if (Number.isNaN(atMs) || !isInCalendar(value)) fail('invalid_ttl', { detail: 'Stream-Expires-At is an RFC 3339 time' })
   return atMs
+}
+
+/** Date.parse takes February 30 for March 2, and 24:00 for the next day. (RFC 3339 §5.7) */
+function isInCalendar(time: string): boolean {
+  const local = time.slice(0, 'YYYY-MM-DDThh:mm:ss'.length).toUpperCase()
+  return new Date(`${local}Z`).toISOString().startsWith(local)
 }
 
 function parseFork(headers: Headers, rules: CreateRules): ForkCommand | null {
