@@ -55,8 +55,9 @@ export class Engine {
 
   /** The stream as a reader sees it: committed. Refuses: stream_not_found (404), gone (410). */
   readable(path: string): StreamState {
-    const stream = this.#registry.find(path)
-    if (stream === null || !stream.exists || stream.committedRemoval === 'purged') return fail('stream_not_found', {})
+    let stream = this.#registry.find(path)
+    while (stream !== null && !stream.exists) stream = stream.before
+    if (stream === null || stream.committedRemoval === 'purged') return fail('stream_not_found', {})
     if (stream.committedRemoval === 'hidden') fail('gone', {})
     if (stream.expired(this.#clock.now())) fail('stream_not_found', {})
     return stream
@@ -147,7 +148,7 @@ export class Engine {
 
   /** Renews a sliding window; what is stored of it lags by a tenth of the window at the most. (PROTOCOL.md §5.1) */
   touch(stream: StreamState, nowMs: number): void {
-    if (stream.ttlSecs === null || nowMs <= stream.touchedAtMs) return
+    if (stream.ttlSecs === null || stream.removal !== 'none' || nowMs <= stream.touchedAtMs) return
     stream.touchedAtMs = nowMs
     if (nowMs - stream.storedTouchMs > stream.ttlSecs * 100) this.#storeTouch(stream)
   }

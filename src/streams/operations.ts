@@ -95,6 +95,7 @@ export function createOperation(
   const { fork } = stream
   stream.tail = end
   stream.committedTail = start
+  stream.before = before
   registry.add(stream)
   if (fork) registry.countFork(fork.parentId, 1)
   const append = { kind: 'append', id, start, bytes, atMs: created.createdAtMs, closes: false, seq: null, producer: null } as const
@@ -105,6 +106,7 @@ export function createOperation(
     end,
     commit() {
       stream.exists = true
+      stream.before = null
       stream.committedTail = end
     },
     undo() {
@@ -186,6 +188,8 @@ export function installOperation(
     { ...state, closes: facts.closed, seq: facts.seq, producer: null },
   ]
   registry.rename(stream, facts.path)
+  stream.exists = false // under this name
+  stream.before = before
   stream.closed = facts.closed
   stream.seq = facts.seq
   stream.touchedAtMs = nowMs
@@ -195,12 +199,16 @@ export function installOperation(
     encode: encoderOf(records),
     ...noBytes,
     commit() {
+      stream.exists = true
+      stream.before = null
       stream.committedClosed = facts.closed
       stream.announced = false // followers meet it under its name now
     },
     undo() {
       registry.rename(stream, hidden)
       if (before !== null) registry.add(before)
+      stream.exists = true
+      stream.before = null
       stream.closed = false
       stream.seq = null
       stream.producers.clear()

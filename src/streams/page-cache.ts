@@ -43,7 +43,7 @@ export class PageCache {
     this.#remove(streamId, from)
     let pages = this.#streams.get(streamId)
     if (pages === undefined) this.#streams.set(streamId, (pages = new Map()))
-    pages.set(from, { ...page, usedAtMs: this.#now() })
+    pages.set(from, { ...page, body: ownBytes(page.body), usedAtMs: this.#now() })
     this.#order.set(`${streamId}:${from}`, { streamId, from })
     this.#bytes += size
     for (const oldest of this.#order.values()) {
@@ -75,4 +75,9 @@ export class PageCache {
     this.#order.delete(`${streamId}:${from}`)
     this.#bytes -= page.body.byteLength
   }
+}
+
+/** A page may be a view of a whole group of writes, which would stay with it: the cache counts what it keeps. */
+function ownBytes(body: Uint8Array): Uint8Array {
+  return body.buffer.byteLength > 2 * body.byteLength ? new Uint8Array(body) : body
 }

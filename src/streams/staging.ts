@@ -91,7 +91,7 @@ export class Staging {
     if (taken && onConflict === 'fail') fail('stream_exists', { detail: this.#facts.path })
     if (present !== null && registry.forksOf(present.id) > 0) fail('path_blocked', { detail: this.#facts.path })
     const purged = present === null ? null : this.#shard.enqueue(purgeOperation(present, () => engine.purged(present)))
-    const installed = this.#shard.enqueue(installOperation(registry, this.#stream, this.#facts, clock.now(), present))
+    const installed = this.#shard.enqueue(installOperation(registry, this.#stream, this.#facts, clock.now(), existing))
     await Promise.all([purged, installed])
     return 'installed'
   }

@@ -44,6 +44,8 @@ export class StreamState implements Omit<CreatedStream, 'closed' | 'path'> {
 
   // Committed: what readers see.
   exists: boolean
+  /** Has the name for readers until this stream's is durable. */
+  before: StreamState | null = null
   committedTail: number
   committedClosed: boolean
   committedRemoval: Removal = 'none'

@@ -33,6 +33,22 @@ export function stagingContract({ open, moment }: Contract): void {
     expect(world.operator.info('a/b')).toMatchObject({ closed: true, seq: 's', producers, ttlSecs: 60, createdAtMs: 1, bytes: 6 })
   })
 
+  test('an installed stream is not read before its name is durable', async () => {
+    await using world = await open()
+    const staging = await world.operator.stage(facts('a'))
+    await staging.append(bytes('one'))
+    const installed = staging.install('fail')
+    expect(await refusalOf(() => world.get('a'))).toBe('stream_not_found')
+    await installed
+    expect(world.text('a')).toBe('one')
+    const next = await world.operator.stage(facts('a'))
+    await next.append(bytes('two'))
+    const replaced = next.install('replace')
+    expect(world.text('a')).toBe('one')
+    await replaced
+    expect(world.text('a')).toBe('two')
+  })
+
   test('installed streams stand in their place of the list before any table knows', async () => {
     await using world = await open()
     for (const path of ['a', 'c']) await world.put(path, text)

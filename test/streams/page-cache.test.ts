@@ -14,6 +14,15 @@ test('a full page is served whatever the tail, another one only at the tail it w
   expect(cache.get(1, 1, 99_999)).toBeNull()
 })
 
+test('a page that is a view of a large group does not keep the group', () => {
+  const cache = new PageCache(1 << 20, () => 0)
+  const group = new Uint8Array(10 << 20).fill(7)
+  cache.put(1, 0, { body: group.subarray(100, 20_100), end: 20_000, full: true })
+  const kept = cache.get(1, 0, 20_000)?.body
+  expect(kept?.buffer.byteLength).toBe(20_000)
+  expect(kept).toEqual(new Uint8Array(20_000).fill(7))
+})
+
 test('small and very large pages are not kept', () => {
   const cache = new PageCache(1 << 20, () => 0)
   cache.put(1, 0, page(100, true))
