@@ -62,22 +62,29 @@ export class CommitLog {
 
   #prepareNext(): Promise<number> {
     const next = this.#parts.prepare(this.#segment + 1)
-    next.catch(() => {}) // reported to the append that needs the segment
+    next.catch(() => {}) // seen by the append that needs the segment
     return next
   }
 
   async #nextSegment(): Promise<void> {
-    const next = (this.#next ??= this.#prepareNext())
-    try {
-      this.#key = await next
-    } finally {
-      this.#next = null
-    }
+    this.#key = await this.#nextKey()
     closeSync(this.#file)
     this.#segment++
     this.#file = this.#open(this.#segment)
     this.#at = 0
     this.#bytes = this.#parts.nextSegmentBytes
+  }
+
+  /** A preparation ahead of time that found no room is tried once more: since then there may be some. */
+  async #nextKey(): Promise<number> {
+    const ahead = this.#next
+    this.#next = null
+    try {
+      if (ahead !== null) return await ahead
+    } catch (error) {
+      if (!(error instanceof StoreFull)) throw error
+    }
+    return this.#parts.prepare(this.#segment + 1)
   }
 
   /** One hop to a system thread: write and sync in one call. A short write is continued. */
@@ -87,7 +94,7 @@ export class CommitLog {
     return new Promise((resolve, reject) => {
       const from = (done: number) => {
         write(file, group, done, group.byteLength - done, start + done, (error, written) => {
-          if (error) reject(isFull(error) ? new StoreFull(String(error)) : error)
+          if (error) reject(writeFailure(error))
           else if (done + written < group.byteLength) from(done + written)
           else resolve()
         })
@@ -98,7 +105,15 @@ export class CommitLog {
 }
 
 function writeAll(file: number, group: Uint8Array, start: number): void {
-  for (let done = 0; done < group.byteLength; ) {
-    done += writeSync(file, group, done, group.byteLength - done, start + done)
+  try {
+    for (let done = 0; done < group.byteLength; ) {
+      done += writeSync(file, group, done, group.byteLength - done, start + done)
+    }
+  } catch (error) {
+    throw writeFailure(error)
   }
+}
+
+function writeFailure(error: unknown): unknown {
+  return isFull(error) ? new StoreFull(String(error)) : error
 }
