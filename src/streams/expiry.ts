@@ -1,8 +1,10 @@
 /** Ends streams whose time is over, and sources that were only kept for forks that are gone. One loop for all streams. */
 import type { Clock } from '../lib/clock.ts'
+import { Refusal } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
 import type { Engine } from './engine.ts'
 import type { Registry } from './registry.ts'
+import type { StreamState } from './stream.ts'
 
 const periodMs = 1000
 /** Streams that one round takes from the tables of a shard. */
@@ -17,6 +19,8 @@ export class ExpirySweeper {
   #round: Promise<void> | null = null
   /** Sources that lost their last fork to a crash are looked for once: later ones go with their fork. */
   #mended = false
+  /** Ids of damaged streams that the log was told of. */
+  readonly #damaged = new Set<number>()
 
   constructor(registry: Registry, engine: Engine, clock: Clock, log: Log) {
     this.#registry = registry
@@ -47,21 +51,40 @@ export class ExpirySweeper {
     if (!this.#mended) await this.#removeUnneeded()
     const now = this.#clock.now()
     const due = [...this.#registry.resident].filter(stream => (stream.deadlineMs ?? Infinity) <= now && stream.removal === 'none')
-    for (const shard of this.#registry.shards) {
-      for (const id of shard.store.expired(now, perRoundMax)) {
-        const stream = this.#registry.byId(id)
-        if (stream !== null && stream.removal === 'none' && !due.includes(stream)) due.push(stream)
+    const ending = due.slice(0, perRoundMax).map(stream => this.#engine.expireIfDue(stream))
+    try {
+      for (const shard of this.#registry.shards) {
+        for (const id of shard.store.expired(now, perRoundMax)) {
+          if (ending.length >= perRoundMax) return
+          const stream = this.#found(id)
+          // Ended as soon as it is found: one that the registry forgets meanwhile would be ended beside itself.
+          if (stream !== null && stream.removal === 'none') ending.push(this.#engine.expireIfDue(stream))
+        }
       }
+    } finally {
+      await Promise.all(ending)
     }
-    await Promise.all(due.slice(0, perRoundMax).map(stream => this.#engine.expireIfDue(stream)))
   }
+
   async #removeUnneeded(): Promise<void> {
     this.#mended = true
     for (const shard of this.#registry.shards) {
       for (const id of shard.store.hidden()) {
-        const stream = this.#registry.byId(id)
+        const stream = this.#found(id)
         if (stream !== null) await this.#engine.removeUnneeded(stream)
       }
+    }
+  }
+
+  /** null also for a stream whose row is damaged: it keeps no other from ending. */
+  #found(id: number): StreamState | null {
+    try {
+      return this.#registry.byId(id)
+    } catch (error) {
+      if (!(error instanceof Refusal && error.code === 'stream_damaged')) throw error
+      if (!this.#damaged.has(id)) this.#log.error('a stream is damaged and cannot end', { id, error })
+      this.#damaged.add(id)
+      return null
     }
   }
 }

@@ -5,6 +5,7 @@ export class Checkpointer {
   readonly #failed: (message: string) => void
   readonly #done = new Map<string, () => void>()
   #worker: Worker | null = null
+  #closing = false
   #closed: (() => void) | null = null
 
   /** `start` makes the thread (storage/checkpoint-worker.ts) when the first WAL has grown; `failed` is called when it dies. */
@@ -13,14 +14,16 @@ export class Checkpointer {
     this.#failed = failed
   }
 
-  /** Copies the WAL of `file`, then calls `done`. */
+  /** Copies the WAL of `file`, then calls `done`. Not while the store closes: the writers empty their WALs themselves then. */
   request(file: string, done: () => void): void {
+    if (this.#closing) return
     this.#done.set(file, done)
     this.#worker ??= this.#open()
     this.#worker.postMessage(file)
   }
 
   async close(): Promise<void> {
+    this.#closing = true
     const worker = this.#worker
     if (worker === null) return
     const closed = new Promise<void>(resolve => (this.#closed = resolve))
