@@ -117,6 +117,14 @@ describe.each([
     await scene.log.append(groupOf(8, firstBytes))
     expect(scene.asked).toEqual([2])
     expect(scene.log.segment).toBe(2)
+    await scene.log.append(groupOf(9, 100))
+    expect(scene.asked).toEqual([2])
+    await scene.log.append(groupOf(10, 100))
+    expect(scene.asked).toEqual([2, 3])
+    await scene.log.append(groupOf(11, nextBytes))
+    expect(scene.asked).toEqual([2, 3])
+    expect(scene.log.segment).toBe(3)
+    expect(scene.replayed).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11])
   })
 
   test('without room for the next segment the append that needs it is refused, nothing of it is stored, and a later one succeeds', async () => {

@@ -116,8 +116,8 @@ test.each([
 })
 
 test('joining goes on after a restart, from the run that was noted, and touches no other stream', () => {
-  const other = records(Array<number>(5).fill(3))
-  writeEach(2, other)
+  const other = records(Array<number>(5).fill(3), 200)
+  writeEach(2, other, { start: 200, count: 0 })
   const all = records(Array<number>(16).fill(3), 100)
   const run = writeEach(1, all.slice(0, 9), { start: 100, count: 0 })
   expect(run).toEqual({ start: 100, count: 9 })
