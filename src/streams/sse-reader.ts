@@ -72,8 +72,10 @@ export class SseReader implements TailListener {
 
   onTail(event: TailEvent): void {
     if (event.removed) return this.close()
-    if (this.#told && this.#at === event.start && this.#rest === null && this.#roomy && this.#sendShared(event)) return
-    this.#pump()
+    const shared = this.#told && this.#at === event.start && this.#rest === null && this.#roomy
+    this.#guarded(() => {
+      if (!shared || !this.#sendShared(event)) this.#sendAll()
+    })
   }
 
   /** Called about twice a second: keeps the connection alive, or gives a reader up that takes nothing. */
@@ -107,8 +109,23 @@ export class SseReader implements TailListener {
     return (this.#controller?.desiredSize ?? 0) > 0
   }
 
-  /** Sends everything up to the tail, as long as the reader takes it. */
   #pump(): void {
+    this.#guarded(() => this.#sendAll())
+  }
+
+  /** What cannot be read (damage) ends this reader and nothing else: a commit that tells its readers goes on. */
+  #guarded(send: () => void): void {
+    try {
+      send()
+    } catch (error) {
+      const controller = this.#controller
+      this.#end('abandoned')
+      controller?.error(error)
+    }
+  }
+
+  /** Sends everything up to the tail, as long as the reader takes it. */
+  #sendAll(): void {
     while (this.#controller !== null && this.#roomy) {
       if (this.#rest !== null) {
         this.#enqueue(this.#rest)
