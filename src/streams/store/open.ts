@@ -33,7 +33,7 @@ export interface OpenStore {
 
 /**
  * What `auto` means: one file. Each file's commit is its own sync, so more files meant fewer appends at every concurrency
- * that was measured on one disk (docs/benchmarks.md); one group over all streams wins.
+ * that was measured on one disk (docs/measurements.md); one group over all streams wins.
  */
 export const autoShards = 1
 
