@@ -35,6 +35,7 @@ import { compileAccess, type StreamAccess } from './streams/access.ts'
 import { assertOpenAllowed } from './streams/open-guard.ts'
 import { streamHandler, type StreamHandler } from './streams/routes.ts'
 import { StreamOperator } from './streams/stream-admin.ts'
+import { segmentBytesFor } from './streams/store/log-segments.ts'
 import { openStore } from './streams/store/open.ts'
 import { subscriptionHost } from './streams/subscription-host.ts'
 import { authenticatesItself, handleSubscriptionRequest } from './streams/subscriptions/routes.ts'
@@ -73,6 +74,7 @@ export async function createApp(config: Config, seams: Seams): Promise<App> {
     {
       mode: config.storage.mode,
       dataDirectory: config.storage.dataDir,
+      logSegmentBytes: segmentBytesFor(config.limits.maxRequestBodyBytes),
       acidShards: config.storage.acidShardCount === 'auto' ? null : config.storage.acidShardCount,
     },
     { clock, log, fence: seams.fence },

@@ -41,7 +41,7 @@ export const options = {
   'limits.max_stream_bytes': derived(bytes(0, bytesMax), '10485760 in memory mode, else 0', values => (values.get('storage.mode') === 'memory' ? 10_485_760 : 0), 'Most bytes of one stream. 0 = unlimited.', {
     envAliases: ['MAX_STREAM_BYTES'],
   }),
-  'limits.max_request_body_bytes': option(bytes(1, 1024 ** 3), 10_485_760, 'Largest body of a request; a larger one is answered with 413.'),
+  'limits.max_request_body_bytes': option(bytes(1, 512 * 1024 ** 2), 10_485_760, 'Largest body of a request; a larger one is answered with 413.'),
   'limits.max_stream_name_bytes': option(integer(1, 4096), 1024, 'Longest stream name, decoded.'),
   'limits.max_stream_name_segments': option(integer(1, 64), 8, 'Most segments of a stream name.'),
   'limits.max_storage_jobs': option(integer(1, 1_048_576), 65_536, 'Writes that may wait for storage; more are answered with 503 and Retry-After.'),

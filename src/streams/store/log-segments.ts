@@ -8,7 +8,14 @@ import { syncDirectory } from './layout.ts'
 
 /** Bytes of a segment, and of the first one, which is small so that a store is ready at once. */
 export const defaultSegmentBytes = 64 * 1024 * 1024
+/** What a group may hold beside the one body that filled it: records without bytes, names, producers. */
+const groupExtraBytes = 16 * 1024 * 1024
 const firstSegmentBytesMax = 4 * 1024 * 1024
+
+/** Bytes of a segment that takes every group: one body of up to `bodyBytesMax` fills a group alone. */
+export function segmentBytesFor(bodyBytesMax: number): number {
+  return Math.max(defaultSegmentBytes, bodyBytesMax + groupExtraBytes)
+}
 
 export function firstSegmentBytes(segmentBytes: number): number {
   return Math.min(firstSegmentBytesMax, segmentBytes)
