@@ -162,6 +162,7 @@ function streamsSettings(config: Config): StreamsSettings {
     // In memory mode the pages are in memory already; elsewhere this is what many readers of one stream share.
     pageCacheBytesMax: config.storage.mode === 'memory' ? memory / 8 : Math.min(memory * 0.75, 256 * 1024 * 1024),
     shard: {
+      operationBytesMax: config.limits.maxRequestBodyBytes + 1, // and the comma that frames JSON
       queuedOperationsMax: config.limits.maxStorageJobs,
       queuedBytesMax: Math.min(memory, 32 * 1024 * 1024),
       residentBytesMax: memory,

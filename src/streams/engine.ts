@@ -242,6 +242,7 @@ export class Engine {
   /** After the commit of a purge: frees memory, and the source that was only kept for this fork. */
   purged(stream: StreamState): void {
     this.#pages.forget(stream.id)
+    this.#registry.shardOfId(stream.id).store.forget(stream.id)
     this.#count(-stream.ownBytes)
     if (!this.#registry.shardOfId(stream.id).applies) this.#registry.forget(stream)
     if (stream.fork === null) return

@@ -23,6 +23,8 @@ export interface Operation {
 }
 
 export interface ShardLimits {
+  /** Bytes of one operation: what one body may hold, framed. */
+  readonly operationBytesMax: number
   /** Operations that may wait for a commit. */
   readonly queuedOperationsMax: number
   /** Bytes that may wait for a commit; the next group takes them all. */
@@ -103,8 +105,9 @@ export class Shard {
     return this.#residentBytes
   }
 
-  /** Refuses when the line is full: overloaded (503). Call before anything is decided. */
+  /** Refuses when the line is full: overloaded (503), or what no group could hold: body_too_large. Call before anything is decided. */
   admit(bytes: number): void {
+    if (bytes > this.#limits.operationBytesMax) fail('body_too_large', { detail: `one record holds ${this.#limits.operationBytesMax} bytes at the most` })
     const waiting = this.#waiting?.operations.length ?? 0
     if (waiting >= this.#limits.queuedOperationsMax) fail('overloaded', { detail: 'too many writes wait' })
     if (this.#encoder.byteLength + bytes > this.#limits.queuedBytesMax && waiting > 0) {

@@ -49,6 +49,15 @@ export function stagingContract({ open, moment }: Contract): void {
     expect(world.text('a')).toBe('two')
   })
 
+  test('a record that no body could hold is refused, and the stream takes others', async () => {
+    await using world = await open()
+    const staging = await world.operator.stage(facts('a'))
+    expect(await refusalOf(() => staging.append([new Uint8Array((1 << 20) + 1)]))).toBe('body_too_large')
+    await staging.append(bytes('one'))
+    expect(await staging.install('fail')).toBe('installed')
+    expect(world.text('a')).toBe('one')
+  })
+
   test('installed streams stand in their place of the list before any table knows', async () => {
     await using world = await open()
     for (const path of ['a', 'c']) await world.put(path, text)

@@ -200,7 +200,7 @@ export class StoreWorld implements AsyncDisposable {
       memoryBytesMax,
       pageBytes,
       pageCacheBytesMax: 1 << 20,
-      shard: { queuedOperationsMax, queuedBytesMax, residentBytesMax: 1 << 26 },
+      shard: { operationBytesMax: 1 << 20, queuedOperationsMax, queuedBytesMax, residentBytesMax: 1 << 26 },
       live: { readersMax: 100, longPollMsMax: 1000, sseCycleMs: 0, keepAliveMs: 15_000, stalledMsMax: 30_000 },
     }
   }

@@ -43,6 +43,8 @@ export class AcidShard implements ShardStore {
     await this.#thread.close()
   }
 
+  forget(): void {}
+
   streamByPath(path: string): StreamRow | null {
     return this.#reader.streamByPath(path)
   }

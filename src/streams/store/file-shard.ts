@@ -88,6 +88,11 @@ export class FileShard implements ShardStore {
     await this.#thread.close()
   }
 
+  /** A file that is open keeps its room on the disk although it has no name any more. */
+  forget(streamId: number): void {
+    this.#files.forget(streamId)
+  }
+
   streamByPath(path: string): StreamRow | null {
     return this.#reader.streamByPath(path)
   }

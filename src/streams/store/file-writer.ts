@@ -119,10 +119,11 @@ export class FileWriter {
 
   close(): void {
     this.#cancelTimer?.()
-    this.#applyAll()
-    while (!this.#sweep()) {}
-    if (this.#synced) this.#files.sync()
-    for (const used of this.#used) this.#segments.recycle(used.number, used.bytes)
+    if (this.#applyAll()) {
+      while (!this.#sweep()) {}
+      if (this.#synced) this.#files.sync()
+      for (const used of this.#used) this.#segments.recycle(used.number, used.bytes)
+    }
     this.#files.close()
     this.#wal.empty(isFull)
     this.#db.close()
@@ -143,7 +144,7 @@ export class FileWriter {
         this.#applier.add(number, copy)
       } else this.#rewrite(group)
     }, stored)
-    this.#applyAll()
+    if (!this.#applyAll()) throw noRoom(this.#db.filename)
     if (this.#synced) this.#files.sync()
     this.#wal.empty(isFull) // what a crash left behind the last commit would look like damage behind those to come
     return Math.max(stored, last ?? 0)
@@ -168,8 +169,10 @@ export class FileWriter {
     return key
   }
 
-  #applyAll(): void {
-    while (!this.#applier.idle) if (!this.#apply(Infinity)) throw noRoom(this.#db.filename)
+  /** Applies everything; false when there was no room for all of it: the rest stays in the log. */
+  #applyAll(): boolean {
+    while (!this.#applier.idle) if (!this.#apply(Infinity)) return false
+    return true
   }
 
   #applySome(): void {

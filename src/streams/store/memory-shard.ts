@@ -10,6 +10,7 @@ export function memoryShard(firstId: number): ShardStore {
     commit: () => Promise.resolve(),
     drain: () => Promise.resolve(),
     close: () => Promise.resolve(),
+    forget: () => {},
     streamByPath: () => null,
     streamById: () => null,
     producer: () => null,

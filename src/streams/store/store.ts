@@ -40,6 +40,8 @@ export interface ShardStore {
   /** Applies everything that was committed. */
   drain(): Promise<void>
   close(): Promise<void>
+  /** Lets go of what is held for a stream that was purged. */
+  forget(streamId: number): void
 
   streamByPath(path: string): StreamRow | null
   streamById(id: number): StreamRow | null

@@ -62,6 +62,11 @@ export class StreamFiles {
     rmSync(this.path(streamId), { force: true })
   }
 
+  /** Closes the file of a stream. */
+  forget(streamId: number): void {
+    this.#close(streamId)
+  }
+
   close(): void {
     for (const streamId of [...this.#open.keys()]) this.#close(streamId)
   }
