@@ -1,7 +1,7 @@
 /** Recently read pages, ready to send. Bounded in bytes; pages never change, only the last one of a stream grows. */
 
 /** Pages that nobody asked for in so long are dropped. */
-const unusedMsMax = 15_000
+const unusedMsMax = 5_000
 
 export interface CachedPage {
   readonly body: Uint8Array
