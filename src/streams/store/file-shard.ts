@@ -3,14 +3,14 @@ import { join } from 'node:path'
 import { DiskRoom } from '../../storage/disk-room.ts'
 import { assert } from '../../lib/assert.ts'
 import type { Clock } from '../../lib/clock.ts'
-import type { Block } from './block.ts'
 import type { Checkpointer } from './checkpointer.ts'
 import { CommitLog } from './commit-log.ts'
 import { GroupRelay } from './group-relay.ts'
 import { firstSegmentBytes } from './log-segments.ts'
 import type { FromWriter, WriterSettings } from './messages.ts'
 import { ShardReader } from './shard-reader.ts'
-import { StoreFull, type ProducerState, type ShardStore, type StreamRow } from './store.ts'
+import { StoreFull, type ShardStore } from './store.ts'
+import { StoredShard } from './stored-shard.ts'
 import { StreamFiles } from './stream-files.ts'
 import { WriterThread, type Fence, type WriterReady } from './writer-thread.ts'
 
@@ -20,9 +20,8 @@ export interface FileShardParts {
   readonly clock: Clock
 }
 
-export class FileShard implements ShardStore {
+export class FileShard extends StoredShard implements ShardStore {
   readonly #thread: WriterThread
-  readonly #reader: ShardReader
   readonly #files: StreamFiles
   readonly #log: CommitLog
   readonly #room: DiskRoom
@@ -36,11 +35,12 @@ export class FileShard implements ShardStore {
   #preparing: { segment: number; resolve: (key: number) => void; reject: (error: Error) => void } | null = null
 
   private constructor(settings: WriterSettings, directory: string, thread: WriterThread, ready: WriterReady, parts: FileShardParts) {
+    const files = new StreamFiles(directory, 'read')
+    super(new ShardReader(settings.file, (streamId, row) => files.read(streamId, row.start, row.end - row.start)))
+    this.#files = files
     this.#thread = thread
     this.#fence = parts.fence
     this.#relay = new GroupRelay(parts.clock, relayed => thread.post({ kind: 'apply', ...relayed }, [relayed.groups.buffer]))
-    const files = (this.#files = new StreamFiles(directory, 'read'))
-    this.#reader = new ShardReader(settings.file, (streamId, row) => files.read(streamId, row.start, row.end - row.start))
     this.#room = new DiskRoom(directory)
     this.lastId = ready.lastId
     this.lastGroup = ready.lastGroup
@@ -81,7 +81,7 @@ export class FileShard implements ShardStore {
   }
 
   async close(): Promise<void> {
-    this.#reader.close()
+    this.reader.close()
     this.#files.close()
     this.#log.close()
     this.#relay.flush()
@@ -91,46 +91,6 @@ export class FileShard implements ShardStore {
   /** A file that is open keeps its room on the disk although it has no name any more. */
   forget(streamId: number): void {
     this.#files.forget(streamId)
-  }
-
-  streamByPath(path: string): StreamRow | null {
-    return this.#reader.streamByPath(path)
-  }
-
-  streamById(id: number): StreamRow | null {
-    return this.#reader.streamById(id)
-  }
-
-  producer(streamId: number, producerId: string): ProducerState | null {
-    return this.#reader.producer(streamId, producerId)
-  }
-
-  producers(streamId: number): readonly ProducerState[] {
-    return this.#reader.producers(streamId)
-  }
-
-  blockAt(streamId: number, position: number): Block | null {
-    return this.#reader.blockAt(streamId, position)
-  }
-
-  list(prefix: string, after: string, limit: number): readonly StreamRow[] {
-    return this.#reader.list(prefix, after, limit)
-  }
-
-  expired(nowMs: number, limit: number): readonly number[] {
-    return this.#reader.expired(nowMs, limit)
-  }
-
-  hidden(): readonly number[] {
-    return this.#reader.hidden()
-  }
-
-  forkCounts(): readonly (readonly [number, number])[] {
-    return this.#reader.forkCounts()
-  }
-
-  meta(prefix: string): readonly { readonly key: string; readonly value: string }[] {
-    return this.#reader.meta(prefix)
   }
 
   #prepare(segment: number): Promise<number> {
