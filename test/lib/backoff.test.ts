@@ -16,8 +16,9 @@ test.each([
   [spread, 0, 0.5, 1000],
   [spread, 0, 1 - Number.EPSILON, 1200],
   [spread, 2, 0, 3200],
-  [spread, 10, 0, 6400],
-  [spread, 10, 1 - Number.EPSILON, 9600],
+  [spread, 10, 0, 5333],
+  [spread, 10, 0.5, 6667],
+  [spread, 10, 1 - Number.EPSILON, 8000],
   [{ firstMs: 3, maxMs: 100, jitterShare: 0.5 }, 0, 0.1, 2],
 ] as const)('%j waits, before attempt %d and with jitter %d, %d ms', (options, attempt, jitter, expected) => {
   expect(backoffMs(attempt, options, jitter)).toBe(expected)

@@ -79,7 +79,8 @@ describe('transitions', () => {
       state = sendFailed(state, 0, 0.5)
       delays.push(state.nextAttemptAtMs ?? -1)
     }
-    expect(delays).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000])
+    expect(delays).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 50_000, 50_000])
+    expect(sendFailed(state, 0, 1).nextAttemptAtMs).toBe(60_000) // the cap holds with its jitter
     expect(state).toMatchObject({ generation: 1, wakeId: 'w_1', status: 'failed', attempts: 8 })
   })
 
@@ -119,7 +120,8 @@ describe('transitions', () => {
     expect(announced(first, 0, 30_000, 0.5).nextAttemptAtMs).toBe(60_000)
     let state = first
     for (let i = 0; i < 10; i++) state = announced(state, 0, 30_000, 0.5)
-    expect(state.nextAttemptAtMs).toBe(600_000)
+    expect(state.nextAttemptAtMs).toBe(500_000)
+    expect(announced(state, 0, 30_000, 1).nextAttemptAtMs).toBe(600_000)
     expect(announceAgain(sendFailed(first, 0, 0.5)).nextAttemptAtMs).toBeNull()
     expect(announced(sendFailed(first, 0, 0.5), 0, 30_000, 0.5)).toMatchObject({ attempts: 1, status: 'active' })
   })
