@@ -15,8 +15,6 @@ export interface CorsSettings {
 export interface Cors {
   /** Security and CORS headers for the answer to `request`: constant arrays. */
   headers(request: Request): readonly HeaderPair[]
-  /** The same as Headers to go on with. A copy of a prepared object: the cheapest way to an answer with many headers. */
-  begin(request: Request): Headers
   /** The answer to any OPTIONS request. Looks at no resource and needs no credential. */
   preflight(request: Request): Promise<Response>
 }
@@ -42,17 +40,8 @@ export const exposedResponseHeaders = [
 export function createCors(settings: CorsSettings): Cors {
   settings.origins.forEach(checkOrigin)
   const plugin = new Elysia().use(corsPlugin(settings))
-  const headers = headersByOrigin(settings)
-  const prepared = new Map<readonly HeaderPair[], Headers>()
-  // Bounded by the settings: there is one array for each origin they name.
-  const preparedFor = (pairs: readonly HeaderPair[]): Headers => {
-    let found = prepared.get(pairs)
-    if (found === undefined) prepared.set(pairs, (found = new Headers(pairs.map(([name, value]): [string, string] => [name, value]))))
-    return found
-  }
   return {
-    headers,
-    begin: request => new Headers(preparedFor(headers(request))),
+    headers: headersByOrigin(settings),
     async preflight(request) {
       // The plugin's app finds the path from character 11 on, and the path plays no part: any address will do.
       const response = await plugin.handle(new Request('http://localhost/', { method: 'OPTIONS', headers: request.headers }))
