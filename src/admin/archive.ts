@@ -207,6 +207,22 @@ export class ArchiveReader {
   }
 }
 
+/** What an archive and a listing say of a stream alike, by the names that they give it. */
+export function summaryOf(stream: Omit<ArchivedStream, 'seq' | 'producers'>) {
+  return {
+    path: stream.path,
+    content_type: stream.contentType,
+    closed: stream.closed,
+    created_at_ms: stream.createdAtMs,
+    ttl_secs: stream.ttlSecs,
+    expires_at_ms: stream.expiresAtMs,
+    start: stream.start,
+    tail: stream.tail,
+    bytes: stream.bytes,
+    forked_from: stream.forkedFrom,
+  }
+}
+
 const lineEnd = new Uint8Array([10])
 const decoder = new TextDecoder('utf-8', { fatal: true })
 
@@ -242,16 +258,7 @@ const isEndLine = lazily(() => Compile(Type.Object({ end: endSchema }, { additio
 
 function wireOf(stream: ArchivedStream): Static<typeof streamSchema> {
   return {
-    path: stream.path,
-    content_type: stream.contentType,
-    closed: stream.closed,
-    created_at_ms: stream.createdAtMs,
-    ttl_secs: stream.ttlSecs,
-    expires_at_ms: stream.expiresAtMs,
-    start: stream.start,
-    tail: stream.tail,
-    bytes: stream.bytes,
-    forked_from: stream.forkedFrom,
+    ...summaryOf(stream),
     seq: stream.seq,
     producers: stream.producers.map(producer => ({ id: producer.id, epoch: producer.epoch, seq: producer.seq })),
   }

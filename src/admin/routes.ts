@@ -4,7 +4,8 @@ import type { Clock } from '../lib/clock.ts'
 import { fail } from '../lib/errors.ts'
 import type { Ids } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
-import { exportArchive, type OnConflict, type StreamAdmin, type StreamInfo } from './export.ts'
+import { summaryOf } from './archive.ts'
+import { exportArchive, type OnConflict, type StreamAdmin } from './export.ts'
 import { importArchive } from './import.ts'
 
 export interface ControlOptions {
@@ -65,21 +66,6 @@ function limitOf(text: string | null): number {
   const limit = /^[0-9]{1,6}$/.test(text) ? Number(text) : 0
   if (limit < 1 || limit > listStreamsMax) fail('bad_request', { detail: `limit: expected 1 to ${listStreamsMax}, got "${text}"` })
   return limit
-}
-
-function summaryOf(stream: StreamInfo) {
-  return {
-    path: stream.path,
-    content_type: stream.contentType,
-    closed: stream.closed,
-    created_at_ms: stream.createdAtMs,
-    ttl_secs: stream.ttlSecs,
-    expires_at_ms: stream.expiresAtMs,
-    start: stream.start,
-    tail: stream.tail,
-    bytes: stream.bytes,
-    forked_from: stream.forkedFrom,
-  }
 }
 
 function answerExport(options: ControlOptions, query: URLSearchParams): Response {
