@@ -11,7 +11,7 @@ const direction = ['lib', 'storage', 'http', 'auth', 'streams', 'records', 'sync
 const importPlaces: Readonly<Record<string, (path: string) => boolean>> = {
   elysia: path => path === 'src/app.ts' || path.startsWith('src/http/') || path.endsWith('/routes.ts'),
   '@elysiajs/cors': path => path.startsWith('src/http/'),
-  'bun:sqlite': path => path.startsWith('src/storage/') || path.startsWith('src/streams/store/'),
+  'bun:sqlite': path => ['src/storage/', 'src/streams/store/', 'src/records/store/', 'src/records/functions/'].some(place => path.startsWith(place)),
   jose: path => path.startsWith('src/auth/') || path.startsWith('src/streams/subscriptions/'),
   commander: path => path.startsWith('src/cli/'),
   '@clack/prompts': path => path.startsWith('src/cli/'),

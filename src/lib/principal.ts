@@ -2,6 +2,12 @@
 
 export type Claims = Readonly<Record<string, unknown>>
 
+export interface Account {
+  /** `_user.id`, 16 bytes. */
+  readonly id: Uint8Array
+  readonly isAdmin: boolean
+}
+
 export type Principal =
   | { readonly kind: 'anonymous' }
   | {
@@ -12,6 +18,8 @@ export type Principal =
       readonly claims: Claims
       /** Milliseconds since the epoch at which the credential ends; live readers are cut then. null = never. */
       readonly expiresAtMs: number | null
+      /** The user of this depot behind the credential; absent for a claim-only principal of a foreign issuer. */
+      readonly account?: Account
     }
   /** The operator on the local control socket, and the server's own loops. Passes every rule. */
   | { readonly kind: 'admin'; readonly subject: string }
@@ -22,4 +30,9 @@ export const localAdmin: Principal = { kind: 'admin', subject: 'local' }
 /** Milliseconds since the epoch at which `principal` ends, or null. */
 export function expiryOf(principal: Principal): number | null {
   return principal.kind === 'user' ? principal.expiresAtMs : null
+}
+
+/** What rules see as `_USER_.id`: the id of the user in this depot, 16 bytes, or null. */
+export function userIdOf(principal: Principal): Uint8Array | null {
+  return principal.kind === 'user' ? (principal.account?.id ?? null) : null
 }
