@@ -2,7 +2,7 @@
 import { fail } from '../lib/errors.ts'
 import type { Clock } from '../lib/clock.ts'
 import { decideAppend } from './appending.ts'
-import type { AppendCommand, AppendResult, CreateCommand, CreateResult, ForkCommand } from './commands.ts'
+import type { AppendCommand, AppendResult, CreateCommand, CreateResult } from './commands.ts'
 import { assertSameStream, contentTypeOf, createdStream } from './creating.ts'
 import { forkStart } from './forking.ts'
 import { AppendOperation, createOperation, hideOperation, metaOperation, purgeOperation, touchOperation } from './operations.ts'
@@ -45,14 +45,6 @@ export class Engine {
     this.incarnation = parts.incarnation
   }
 
-  /** The stream as a writer sees it. Refuses: stream_not_found (404; also when it expired), gone (410). */
-  writable(path: string): StreamState {
-    const stream = this.#alive(path)
-    if (stream === null) return fail('stream_not_found', {})
-    if (stream.removal === 'hidden') fail('gone', {})
-    return stream
-  }
-
   /** The stream as a reader sees it: committed. Refuses: stream_not_found (404), gone (410). */
   readable(path: string): StreamState {
     let stream = this.#registry.find(path)
@@ -65,7 +57,8 @@ export class Engine {
 
   /** Appends, closes, or both. Refuses what decideAppend refuses, and stream_too_large, insufficient_storage, overloaded. */
   async append(command: AppendCommand): Promise<AppendResult> {
-    const stream = this.writable(command.path)
+    const stream = this.#alive(command.path)
+    if (stream === null || stream.removal === 'hidden') return this.#refuseAbsent(command.path)
     const shard = this.#registry.shardOfId(stream.id)
     const { producer, body } = command
     shard.admit(body?.kind === 'record' ? body.bytes.byteLength : 0)
@@ -95,7 +88,9 @@ export class Engine {
     const before = this.#registry.find(command.path)
     const existing = this.#alive(command.path)
     if (existing !== null) return this.#sameStream(existing, command)
-    const source = command.fork === null ? null : this.#source(command.fork)
+    const source = command.fork === null ? null : this.#registry.find(command.fork.from)
+    const fault = command.fork === null ? null : this.#sourceFault(source)
+    if (fault !== null) return this.#refuse(fault, source)
     const contentType = contentTypeOf(command, source)
     const start = command.fork && source ? forkStart(source, command.fork, this.#pages, this.incarnation) : 0
     const bytes = this.#initialBytes(command, contentType)
@@ -116,7 +111,8 @@ export class Engine {
 
   /** Deletes a stream; while forks need its bytes it is only hidden. Refuses: stream_not_found, gone. */
   async remove(path: string): Promise<void> {
-    const stream = this.writable(path)
+    const stream = this.#alive(path)
+    if (stream === null || stream.removal === 'hidden') return this.#refuseAbsent(path)
     await this.#removeStream(stream)
   }
 
@@ -169,6 +165,18 @@ export class Engine {
     return stream.removal === 'none' && stream.expired(this.#clock.now()) ? null : stream
   }
 
+  /** Refuses: stream_not_found (404; also when it expired), gone (410). */
+  #refuseAbsent(path: string): Promise<never> {
+    const stream = this.#registry.find(path)
+    return this.#refuse(stream?.removal === 'hidden' ? 'gone' : 'stream_not_found', stream)
+  }
+
+  /** That a stream is gone is told once its removal is durable: writers decide by what is only decided. */
+  async #refuse(code: 'stream_not_found' | 'gone' | 'fork_source_not_found' | 'fork_source_deleted', stream: StreamState | null): Promise<never> {
+    if (stream !== null && stream.removal !== 'none') await this.#settled(stream)
+    return fail(code, {})
+  }
+
   /** An answer that rests on something not yet durable waits until it is. */
   async #settled(stream: StreamState): Promise<void> {
     if (stream.pending > 0) await this.#registry.shardOfId(stream.id).settled()
@@ -187,12 +195,10 @@ export class Engine {
     return { created: false, contentType, tail, closed }
   }
 
-  #source(fork: ForkCommand): StreamState {
-    const source = this.#registry.find(fork.from)
-    if (source === null || !source.exists || source.removal === 'purged') return fail('fork_source_not_found', {})
-    if (source.removal === 'hidden') fail('fork_source_deleted', {})
-    if (source.expired(this.#clock.now())) fail('fork_source_not_found', {})
-    return source
+  #sourceFault(source: StreamState | null): 'fork_source_not_found' | 'fork_source_deleted' | null {
+    if (source === null || !source.exists || source.removal === 'purged') return 'fork_source_not_found'
+    if (source.removal === 'hidden') return 'fork_source_deleted'
+    return source.expired(this.#clock.now()) ? 'fork_source_not_found' : null
   }
 
   #initialBytes(command: CreateCommand, contentType: string): Uint8Array {

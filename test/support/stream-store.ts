@@ -58,6 +58,8 @@ export class StoreWorld implements AsyncDisposable {
   readonly fenced: string[] = []
   /** While true no group finds room, as on a full disk. */
   full = false
+  /** The same for single shards, by their number. */
+  readonly fullShards = new Set<number>()
   #open: { store: OpenStore; streams: Streams; operator: StreamOperator } | null = null
 
   private constructor(
@@ -97,7 +99,7 @@ export class StoreWorld implements AsyncDisposable {
       { mode, dataDirectory: this.directory, acidShards: shards },
       { clock: this.clock, log: silentLog, fence: message => void this.fenced.push(message) },
     )
-    const faulty = { ...store, shards: store.shards.map(shard => this.#withFaults(shard)) }
+    const faulty = { ...store, shards: store.shards.map((shard, number) => this.#withFaults(shard, number)) }
     const streams = new Streams({
       store: faulty,
       access: compileAccess([]),
@@ -205,10 +207,10 @@ export class StoreWorld implements AsyncDisposable {
     }
   }
 
-  #withFaults(shard: ShardStore): ShardStore {
+  #withFaults(shard: ShardStore, number: number): ShardStore {
     return new Proxy(shard, {
       get: (target, key) => {
-        if (key === 'commit' && this.full) return () => Promise.reject(new StoreFull('no room, for a test'))
+        if (key === 'commit' && (this.full || this.fullShards.has(number))) return () => Promise.reject(new StoreFull('no room, for a test'))
         const value: unknown = Reflect.get(target, key, target)
         return typeof value === 'function' ? value.bind(target) : value
       },
