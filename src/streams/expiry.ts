@@ -17,7 +17,7 @@ export class ExpirySweeper {
   readonly #log: Log
   #stop: (() => void) | null = null
   #round: Promise<void> | null = null
-  /** Sources that lost their last fork to a crash are looked for once: later ones go with their fork. */
+  /** Sources that lost their last fork to a crash are looked for once; the registry names later ones. */
   #mended = false
   /** Ids of damaged streams that the log was told of. */
   readonly #damaged = new Set<number>()
@@ -48,10 +48,10 @@ export class ExpirySweeper {
 
   /** One round: streams in memory, then those whose stored deadline has passed. */
   async sweep(): Promise<void> {
-    if (!this.#mended) await this.#removeUnneeded()
+    const unneeded = this.#removeUnneeded()
     const now = this.#clock.now()
     const due = [...this.#registry.resident].filter(stream => (stream.deadlineMs ?? Infinity) <= now && stream.removal === 'none')
-    const ending = due.slice(0, perRoundMax).map(stream => this.#engine.expireIfDue(stream))
+    const ending = [unneeded, ...due.slice(0, perRoundMax).map(stream => this.#engine.expireIfDue(stream))]
     try {
       for (const shard of this.#registry.shards) {
         for (const id of shard.store.expired(now, perRoundMax)) {
@@ -66,14 +66,17 @@ export class ExpirySweeper {
     }
   }
 
+  /** Most sources go with their last fork. This is for those that could not: a crash came between, a disk was full, or the fork itself found no room. */
   async #removeUnneeded(): Promise<void> {
+    const { shards, unforked } = this.#registry
+    if (!this.#mended) for (const shard of shards) for (const id of shard.store.hidden()) unforked.add(id)
     this.#mended = true
-    for (const shard of this.#registry.shards) {
-      for (const id of shard.store.hidden()) {
-        const stream = this.#found(id)
-        if (stream !== null) await this.#engine.removeUnneeded(stream)
-      }
-    }
+    const removing = [...unforked].map(async id => {
+      const stream = this.#found(id)
+      if (stream !== null) await this.#engine.removeUnneeded(stream)
+      unforked.delete(id) // not when that failed: the next round tries again
+    })
+    await Promise.all(removing)
   }
 
   /** null also for a stream whose row is damaged: it keeps no other from ending. */

@@ -14,6 +14,8 @@ export class Registry {
   readonly #byPath = new Map<string, StreamState>()
   readonly #byId = new Map<number, StreamState>()
   readonly #forks = new Map<number, number>()
+  /** Ids of sources that lost their last fork, until the sweeper has seen to them: hidden ones must go. */
+  readonly unforked = new Set<number>()
   readonly #nextId: number[]
 
   constructor(shards: readonly Shard[]) {
@@ -101,8 +103,12 @@ export class Registry {
 
   countFork(parentId: number, change: 1 | -1): void {
     const count = this.forksOf(parentId) + change
-    if (count === 0) this.#forks.delete(parentId)
-    else this.#forks.set(parentId, count)
+    if (count > 0) {
+      this.#forks.set(parentId, count)
+      return
+    }
+    this.#forks.delete(parentId)
+    this.unforked.add(parentId)
   }
 
   /** Forgets a purged stream that no table knows any more. */
