@@ -43,6 +43,7 @@ export class Engine {
     this.#clock = parts.clock
     this.#limits = parts.limits
     this.incarnation = parts.incarnation
+    this.#registry.storeTouch = stream => this.#storeTouch(stream)
   }
 
   /** The stream as a reader sees it: committed. Refuses: stream_not_found (404), gone (410). */

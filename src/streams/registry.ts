@@ -5,7 +5,7 @@ import { StreamState } from './stream.ts'
 import type { StreamRow } from './store/store.ts'
 
 /** Streams kept in memory although nothing waits for them: most requests then need no look into a table. */
-const cachedStreamsMax = 20_000
+export const cachedStreamsMax = 20_000
 /** Streams looked at by one round of eviction. */
 const evictionRound = 512
 
@@ -17,6 +17,8 @@ export class Registry {
   /** Ids of sources that lost their last fork, until the sweeper has seen to them: hidden ones must go. */
   readonly unforked = new Set<number>()
   readonly #nextId: number[]
+  /** Stores when a stream was touched last, so that it may leave memory; set by the engine. */
+  storeTouch: (stream: StreamState) => void = () => {}
 
   constructor(shards: readonly Shard[]) {
     this.#shards = shards
@@ -135,10 +137,17 @@ export class Registry {
       if (looked++ === evictionRound) return
       this.#byId.delete(stream.id)
       const shard = this.shardOfId(stream.id)
-      const stored = shard.applies && stream.evictable && shard.appliedGroup >= stream.lastGroup
+      const stored = shard.applies && stream.evictable && shard.appliedGroup >= stream.lastGroup && !this.#holdsTouch(stream)
       if (stored && this.#byPath.get(stream.path) === stream) this.#byPath.delete(stream.path)
       else if (!stored) this.#byId.set(stream.id, stream)
     }
+  }
+
+  /** A window that only reads renewed would be shortened by what is not stored of it: the stream leaves on a later walk. */
+  #holdsTouch(stream: StreamState): boolean {
+    if (stream.touchedAtMs <= stream.storedTouchMs || stream.removal !== 'none') return false
+    this.storeTouch(stream)
+    return true
   }
 }
 
