@@ -1,0 +1,11 @@
+/** Identifiers inside SQL text. Values are bound, never written; names come from the schema only. */
+
+/** `name` as a quoted identifier. */
+export function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+/** A table or view of a database, quoted. */
+export function qualified(database: string, name: string): string {
+  return `${quoted(database)}.${quoted(name)}`
+}
