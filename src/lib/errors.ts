@@ -29,6 +29,11 @@ export const catalogue = {
   invalid_request: entry({ status: 400, title: 'The request does not fit this resource' }),
   invalid_archive: entry({ status: 400, title: 'The archive is damaged, incomplete or not an export' }),
   webhook_url_rejected: entry({ status: 400, title: 'The webhook URL is not allowed' }),
+  invalid_record: entry({ status: 400, title: 'The record does not fit the columns of its table' }),
+  invalid_record_id: entry({ status: 400, title: 'The id has not the form of this table’s key' }),
+  invalid_query: entry({ status: 400, title: 'The query string is not valid' }),
+  invalid_redirect: entry({ status: 400, title: 'The redirect target is not allowed' }),
+  constraint_failed: entry({ status: 400, title: 'A constraint of the database refused the write' }),
   // Who is asking
   unauthorized: entry<{ detail?: string; challenge?: string }>({
     status: 401,
@@ -55,6 +60,8 @@ export const catalogue = {
   not_found: entry({ status: 404, title: 'There is nothing at this address' }),
   stream_not_found: entry({ status: 404, title: 'The stream does not exist' }),
   fork_source_not_found: entry({ status: 404, title: 'The fork source does not exist' }),
+  record_not_found: entry({ status: 404, title: 'The record or file does not exist' }),
+  unknown_record_api: entry({ status: 405, title: 'There is no such record API, or it is read-only' }),
   subscription_not_found: entry({ status: 404, title: 'The subscription does not exist' }),
   method_not_allowed: entry<{ detail?: string; allow: string }>({
     status: 405,
@@ -86,6 +93,9 @@ export const catalogue = {
   invalid_ack: entry({ status: 409, title: 'The acknowledged offset is not valid' }),
   gone: entry({ status: 410, title: 'The stream is deleted' }),
   offset_gone: entry({ status: 410, title: 'The offset belongs to an earlier state of the store' }),
+  precondition_failed: entry({ status: 412, title: 'The record is not the version that If-Match names' }),
+  idempotency_key_reused: entry({ status: 422, title: 'The idempotency key was used with a different request' }),
+  query_too_costly: entry({ status: 422, title: 'The query takes longer than allowed' }),
   // Limits and state of the server
   body_too_large: entry({ status: 413, title: 'The body is larger than allowed' }),
   stream_too_large: entry({ status: 413, title: 'The stream would grow beyond its limit' }),
