@@ -4,7 +4,7 @@ import type { Layer } from './config-layer.ts'
 import { canonicalPaths } from './config-layer.ts'
 import { envName, envNames, isFileOnly, type EnvAlias, type Option } from './config-option.ts'
 import type { Problem, Setting } from './config-setting.ts'
-import { hint, nearest } from './config-suggest.ts'
+import { hint, nearest } from '../lib/suggest.ts'
 import { foreignPaths, optionTable, type OptionPath } from './options.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>

@@ -4,7 +4,7 @@ import { canonicalPaths } from './config-layer.ts'
 import { camelCase } from './config-kinds-message.ts'
 import { isFileOnly } from './config-option.ts'
 import type { Problem, Setting } from './config-setting.ts'
-import { hint, nearestPath } from './config-suggest.ts'
+import { hint, nearestPath } from '../lib/suggest.ts'
 import { optionTable, type OptionPath } from './options.ts'
 
 export interface FlagSpec {

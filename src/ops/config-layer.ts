@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import type { Kind, MessageField } from './config-kinds.ts'
 import type { Problem, Setting } from './config-setting.ts'
 import { show } from './config-setting.ts'
-import { hint, nearest, nearestPath } from './config-suggest.ts'
+import { hint, nearest, nearestPath } from '../lib/suggest.ts'
 import type { FieldTree, MessageTree, Position, Tree } from './config-tree.ts'
 import { foreignPaths, optionTable, type OptionPath } from './options.ts'
 
