@@ -210,11 +210,8 @@ export class Engine {
   }
 
   #progress(stream: StreamState, producer: ProducerClaim): ProducerProgress | null {
-    const known = stream.producers.get(producer.id)
-    if (known !== undefined) return known
-    const stored = this.#registry.shardOfId(stream.id).store.producer(stream.id, producer.id)
-    if (stored !== null) stream.producers.set(producer.id, stored)
-    return stored
+    // What is stored is not kept: an answer needs it once, and an append that follows keeps its own.
+    return stream.producers.get(producer.id) ?? this.#registry.shardOfId(stream.id).store.producer(stream.id, producer.id)
   }
 
   #assertRoom(ownBytes: number, bytes: number): void {

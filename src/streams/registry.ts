@@ -1,5 +1,6 @@
 /** Finds streams: in memory while something about them is not in the tables yet, else in the tables. */
 import { must } from '../lib/assert.ts'
+import { producersKeptMax } from './resident-producers.ts'
 import type { Shard } from './shard.ts'
 import { StreamState } from './stream.ts'
 import type { StreamRow } from './store/store.ts'
@@ -150,9 +151,6 @@ export class Registry {
     return true
   }
 }
-
-/** Producers of one stream that stay in memory when all of them are stored. */
-const producersKeptMax = 256
 
 function nextIdAfter(lastId: number, shard: number, shards: number): number {
   const least = Math.max(lastId + 1, shard)

@@ -227,6 +227,7 @@ export class Shard {
       this.#unapplied.shift()
       for (const stream of first.streams) {
         this.#residentBytes -= stream.resident.dropApplied(first.group)
+        stream.producers.dropStored(this.appliedGroup, this.#group)
         if (stream.lastGroup <= this.appliedGroup) this.onIdleStream(stream)
       }
     }

@@ -1,5 +1,5 @@
 /** One stream as the engine knows it: what is decided, what is committed, who waits. Holds state; decides nothing. */
-import type { ProducerProgress } from './producer.ts'
+import { ResidentProducers } from './resident-producers.ts'
 import { ResidentBlocks } from './resident.ts'
 import type { CreatedStream, ForkOrigin } from './store/group.ts'
 import { deadlineOf, type ProducerState, type StreamRow } from './store/store.ts'
@@ -38,7 +38,7 @@ export class StreamState implements Omit<CreatedStream, 'closed' | 'path'> {
   closedBy: ProducerState | null
   seq: string | null
   removal: Removal = 'none'
-  readonly producers = new Map<string, ProducerProgress>()
+  readonly producers = new ResidentProducers()
   /** Operations that wait for their commit. */
   pending = 0
 
