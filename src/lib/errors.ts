@@ -31,7 +31,7 @@ export const catalogue = {
   webhook_url_rejected: entry({ status: 400, title: 'The webhook URL is not allowed' }),
   invalid_record: entry({ status: 400, title: 'The record does not fit the columns of its table' }),
   invalid_record_id: entry({ status: 400, title: 'The id has not the form of this table’s key' }),
-  invalid_query: entry({ status: 400, title: 'The query string is not valid' }),
+  invalid_query: entry<{ detail?: string; reason?: string }>({ status: 400, title: 'The query string is not valid' }),
   invalid_redirect: entry({ status: 400, title: 'The redirect target is not allowed' }),
   constraint_failed: entry({ status: 400, title: 'A constraint of the database refused the write' }),
   // Who is asking
