@@ -20,10 +20,10 @@ test('damage that a commit meets in a live reader ends the reader, not the commi
     const reader = world.streams.sse(localAdmin, command, how => ends.push(how))
     // A commit that comes before the first byte was asked for.
     reader.onTail({ start: 1000, end: 1001, closed: false, removed: false, frames: new Map() })
+    expect(await reader.body.getReader().read().catch((error: unknown) => error)).toMatchObject({ code: 'stream_damaged' })
     expect(ends).toEqual(['abandoned'])
     expect(reader.stream.listeners.size).toBe(0)
     expect(world.streams.live.sseCount).toBe(0)
-    expect(await reader.body.getReader().read().catch((error: unknown) => error)).toMatchObject({ code: 'stream_damaged' })
     await world.post('a', { 'content-type': 'text/plain' }, 'y')
     const late = world.streams.sse(localAdmin, command, how => ends.push(how))
     expect(await late.body.getReader().read().catch((error: unknown) => error)).toMatchObject({ code: 'stream_damaged' })
