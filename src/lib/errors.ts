@@ -94,6 +94,8 @@ export const catalogue = {
   gone: entry({ status: 410, title: 'The stream is deleted' }),
   offset_gone: entry({ status: 410, title: 'The offset belongs to an earlier state of the store' }),
   precondition_failed: entry({ status: 412, title: 'The record is not the version that If-Match names' }),
+  unsupported_media_type: entry({ status: 415, title: 'The content type is not supported here' }),
+  invalid_transaction: entry({ status: 422, title: 'The batch has not the form that is expected' }),
   idempotency_key_reused: entry({ status: 422, title: 'The idempotency key was used with a different request' }),
   query_too_costly: entry({ status: 422, title: 'The query takes longer than allowed' }),
   // Limits and state of the server

@@ -1,0 +1,58 @@
+/** JSON text to values and back with every integer of 64 bits kept. What a value means for a column is column-value.ts. */
+import { fail } from '../../lib/errors.ts'
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** Nesting that a value may have; SQLite's own JSON functions stop at 1000. */
+const jsonDepthMax = 64
+
+/** 16 digits in a row: only then may a number lie beyond what a double holds exactly. */
+const mayBeLong = /\d{16}/
+
+/**
+ * The value of a JSON text. Integers beyond 2^53 come as bigint, all other numbers as number. Duplicate keys: the last one counts;
+ * `__proto__` is a key like others. Refuses `invalid_json`.
+ */
+export function parseExactJson(bytes: Uint8Array): unknown {
+  try {
+    const text = decoder.decode(bytes)
+    return mayBeLong.test(text) ? JSON.parse(text, keepLong) : JSON.parse(text)
+  } catch {
+    // Also the nesting that exhausts the stack of a reviver.
+    fail('invalid_json', { detail: 'the body is not valid JSON in UTF-8' })
+  }
+}
+
+/** The text of `value`, exact for what parseExactJson gives. Refuses `invalid_record` for a value nested too deeply. */
+export function exactJsonText(value: unknown): string {
+  if (depthOf(value, 0) > jsonDepthMax) fail('invalid_record', { detail: `JSON nested deeper than ${jsonDepthMax}` })
+  return JSON.stringify(value, (_, each: unknown) => (typeof each === 'bigint' ? rawNumber(each) : each))
+}
+
+interface Source {
+  readonly source?: string
+}
+
+function keepLong(_: string, value: unknown, context?: Source): unknown {
+  if (typeof value !== 'number' || Number.isSafeInteger(value)) return value
+  const source = context?.source
+  return source !== undefined && /^-?\d+$/.test(source) ? BigInt(source) : value
+}
+
+declare global {
+  interface JSON {
+    /** ECMAScript "JSON.parse source text access"; in Bun 1.4.5, not yet in TypeScript's library. */
+    rawJSON(text: string): unknown
+  }
+}
+
+function rawNumber(value: bigint): unknown {
+  return JSON.rawJSON(value.toString())
+}
+
+function depthOf(value: unknown, depth: number): number {
+  if (typeof value !== 'object' || value === null || depth > jsonDepthMax) return depth
+  let deepest = depth + 1
+  for (const each of Object.values(value)) deepest = Math.max(deepest, depthOf(each, depth + 1))
+  return deepest
+}

@@ -1,0 +1,62 @@
+/** Requests to write as programs: which rule, which version, which statement, in which order. Running them is records.ts. */
+import { fail } from '../../lib/errors.ts'
+import type { Principal } from '../../lib/principal.ts'
+import type { SqlRow } from '../../lib/sql-value.ts'
+import type { RecordApi } from '../record-api.ts'
+import type { PlannedStep } from './outcome.ts'
+import { valueOf, type RowValues } from './row-values.ts'
+import { ruleSteps } from './rule-step.ts'
+import { deleteText, insertText, updateText, versionText } from './statements.ts'
+
+/** ETags that If-Match names, without quotes; `*` takes any version; null: no condition. */
+export type Versions = readonly string[] | null
+
+/** Rules of all records first: nothing is written when one is denied (trailbase-api.md §5.1). */
+export function planCreate(api: RecordApi, rows: readonly RowValues[], principal: Principal): PlannedStep[] {
+  const rules = rows.flatMap(request => ruleSteps(api, 'create', { principal, key: [], request }))
+  return [...rules, ...rows.map(row => insertStep(api, row))]
+}
+
+/** The rule is asked before the version: who may not update learns nothing about the record. */
+export function planUpdate(api: RecordApi, key: SqlRow, request: RowValues, versions: Versions, principal: Principal): PlannedStep[] {
+  const change = withoutKey(api, key, request)
+  return [
+    ...ruleSteps(api, 'update', { principal, key, request }),
+    ...versionSteps(api, key, versions),
+    { purpose: 'write', step: { kind: 'run', atLeast: 1, sql: updateText(api, change.columns), params: [...change.values, ...key] } },
+  ]
+}
+
+export function planDelete(api: RecordApi, key: SqlRow, versions: Versions, principal: Principal): PlannedStep[] {
+  return [
+    ...ruleSteps(api, 'delete', { principal, key, request: null }),
+    ...versionSteps(api, key, versions),
+    { purpose: 'write', step: { kind: 'run', atLeast: 1, sql: deleteText(api), params: key } },
+  ]
+}
+
+/** With IGNORE a conflict of the key writes nothing and is no failure. */
+function insertStep(api: RecordApi, row: RowValues): PlannedStep {
+  const atLeast = api.conflict === 'ignore' ? 0 : 1
+  return { purpose: 'insert', step: { kind: 'run', atLeast, sql: insertText(api, row.columns), params: row.values } }
+}
+
+function versionSteps(api: RecordApi, key: SqlRow, versions: Versions): PlannedStep[] {
+  if (versions === null) return []
+  return [{ purpose: 'version', step: { kind: 'match', tags: versions, sql: versionText(api), params: key } }]
+}
+
+/** A body may repeat the key of the path, and not change it (trailbase-api.md §5.4). */
+function withoutKey(api: RecordApi, key: SqlRow, request: RowValues): RowValues {
+  for (const [i, column] of api.key.entries()) {
+    const value = valueOf(request, column)
+    if (value !== undefined && !sameValue(value, key[i] ?? null)) fail('invalid_record', { detail: 'Invalid Parameters: the key in the body is not that of the path' })
+  }
+  const kept = request.columns.map((column, i) => [column, request.values[i] ?? null] as const).filter(([column]) => !api.key.includes(column))
+  return { columns: kept.map(([column]) => column), values: kept.map(([, value]) => value) }
+}
+
+function sameValue(a: SqlRow[number], b: SqlRow[number]): boolean {
+  if (a instanceof Uint8Array && b instanceof Uint8Array) return Buffer.compare(a, b) === 0
+  return a === b
+}

@@ -1,0 +1,149 @@
+/** Creates, updates and deletes records: access, values, program, answer. What comes over HTTP is parsed before, in body/ and routes.ts. */
+import type { Clock } from '../../lib/clock.ts'
+import { userIdOf, type Principal } from '../../lib/principal.ts'
+import type { SqlRow } from '../../lib/sql-value.ts'
+import type { Program, ProgramResult } from '../../storage/program.ts'
+import { checkAcl, checkWritable } from '../access.ts'
+import type { BodyForm } from '../body/column-value.ts'
+import { parseRecordId, recordIdText } from '../record-id.ts'
+import type { RecordApi } from '../record-api.ts'
+import { isFileColumn, type FileIntake, type FileRequest } from './file-intake.ts'
+import { replayedAnswer, replayStep, storeStep, type IdempotencyKey, type StoredAnswer } from './idempotency.ts'
+import { written, type PlannedStep, type Written } from './outcome.ts'
+import { planCreate, planDelete, planUpdate, type Versions } from './plans.ts'
+import { autofilled, rowValues, rowValuesWithFiles, valueOf, type RawRecord, type RowValues } from './row-values.ts'
+
+export interface RecordWriterParts {
+  readonly write: (database: string, program: Program) => Promise<ProgramResult>
+  readonly files: FileIntake
+  readonly clock: Clock
+}
+
+/** Who writes, and under which conditions of the request. */
+export interface WriteContext {
+  readonly principal: Principal
+  readonly idempotency: IdempotencyKey | null
+}
+
+export interface Created {
+  /** Ids in the order of the records. */
+  readonly ids: readonly string[]
+  readonly txn: number
+  /** The answer of an earlier request with the same key. */
+  readonly isReplayed: boolean
+}
+
+export interface Changed {
+  readonly txn: number
+  readonly isReplayed: boolean
+}
+
+export class RecordWriter {
+  readonly #parts: RecordWriterParts
+
+  constructor(parts: RecordWriterParts) {
+    this.#parts = parts
+  }
+
+  /** Writes all of `records` or none. Refuses `forbidden`, `invalid_record`, `constraint_failed`, `idempotency_key_reused`. */
+  async create(api: RecordApi, records: readonly RawRecord[], form: BodyForm, context: WriteContext): Promise<Created> {
+    checkWritable(api)
+    checkAcl(api, 'create', context.principal)
+    const files = this.#filesOf(api)
+    const rows: RowValues[] = []
+    const userId = userIdOf(context.principal)
+    return await this.#settled(files, async () => {
+      for (const raw of records) {
+        const row = files === null ? rowValues(api, raw, form) : await rowValuesWithFiles(api, raw, form, files)
+        rows.push(autofilled(api, row, userId))
+      }
+      return this.#insert(api, rows, context)
+    })
+  }
+
+  /** Refuses besides `record_not_found` and, with `versions`, `precondition_failed`. */
+  async update(api: RecordApi, id: string, raw: RawRecord, form: BodyForm, versions: Versions, context: WriteContext): Promise<Changed> {
+    checkWritable(api)
+    checkAcl(api, 'update', context.principal)
+    const key = parseRecordId(api, id)
+    const files = this.#filesOf(api)
+    return await this.#settled(files, async () => {
+      const row = files === null ? rowValues(api, raw, form) : await rowValuesWithFiles(api, raw, form, files)
+      return this.#change(api, planUpdate(api, key, row, versions, context.principal), context)
+    })
+  }
+
+  async remove(api: RecordApi, id: string, versions: Versions, context: WriteContext): Promise<Changed> {
+    checkWritable(api)
+    checkAcl(api, 'delete', context.principal)
+    const key = parseRecordId(api, id)
+    return await this.#settled(this.#filesOf(api), () => this.#change(api, planDelete(api, key, versions, context.principal), context))
+  }
+
+  async #insert(api: RecordApi, rows: readonly RowValues[], { principal, idempotency }: WriteContext): Promise<Created> {
+    const plan = planCreate(api, rows, principal)
+    const first = plan.length - rows.length
+    const inserts = rows.map((_, i) => first + i)
+    const { result, replayed } = await this.#run(api.relation.database, plan, inserts, idempotency)
+    if (replayed !== null) return { ids: replayed.rows.map((each, i) => idOf(api, rows[i], storedKey(api, each[0]))), txn: replayed.txn, isReplayed: true }
+    const offset = idempotency === null ? 0 : 1
+    const ids = inserts.map((step, i) => idOf(api, rows[i], result.rows[step + offset]?.[0]))
+    return { ids, txn: result.txn, isReplayed: false }
+  }
+
+  async #change(api: RecordApi, plan: readonly PlannedStep[], { idempotency }: WriteContext): Promise<Changed> {
+    const { result, replayed } = await this.#run(api.relation.database, plan, [], idempotency)
+    return { txn: replayed?.txn ?? result.txn, isReplayed: replayed !== null }
+  }
+
+  /** Runs `plan` between the steps of its idempotency key. `answerOf`: steps of `plan` whose rows the answer is made of. */
+  async #run(
+    database: string,
+    plan: readonly PlannedStep[],
+    answerOf: readonly number[],
+    key: IdempotencyKey | null,
+  ): Promise<{ result: Written; replayed: StoredAnswer | null }> {
+    const all = key === null ? plan : this.#withKey(database, plan, answerOf, key)
+    const result = written(await this.#parts.write(database, { steps: all.map(planned => planned.step) }), all)
+    return { result, replayed: key === null ? null : replayedAnswer(result, key) }
+  }
+
+  #withKey(database: string, plan: readonly PlannedStep[], answerOf: readonly number[], key: IdempotencyKey): PlannedStep[] {
+    const shifted = answerOf.map(step => step + 1)
+    return [replayStep(database, key), ...plan, storeStep(database, key, shifted, this.#parts.clock.now())]
+  }
+
+  #filesOf(api: RecordApi): FileRequest | null {
+    return api.columns.some(isFileColumn) ? this.#parts.files.begin(api) : null
+  }
+
+  async #settled<Answer extends { isReplayed: boolean }>(files: FileRequest | null, work: () => Promise<Answer>): Promise<Answer> {
+    if (files === null) return work()
+    try {
+      const answer = await work()
+      // A replayed answer wrote nothing: what this request brought belongs to no row.
+      if (answer.isReplayed) await files.refused()
+      else files.committed()
+      return answer
+    } catch (error) {
+      await files.refused()
+      throw error
+    }
+  }
+}
+
+/** With IGNORE a conflict gives no row; the record that is there has the key that was sent. */
+function idOf(api: RecordApi, row: RowValues | undefined, key: SqlRow | undefined): string {
+  if (key !== undefined) return recordIdText(key)
+  return recordIdText(api.key.map(column => (row === undefined ? null : (valueOf(row, column) ?? null))))
+}
+
+/** A key as idempotency stores it: integers as text, blobs as hex. */
+function storedKey(api: RecordApi, row: readonly unknown[] | undefined): SqlRow | undefined {
+  if (row === undefined) return undefined
+  return api.key.map((_, i) => {
+    const value = row[i]
+    if (typeof value === 'object' && value !== null && 'hex' in value) return Uint8Array.fromHex(String(value.hex))
+    return value === null || value === undefined ? null : String(value)
+  })
+}
