@@ -1,7 +1,7 @@
 /** Ends streams whose time is over, and sources that were only kept for forks that are gone. One loop for all streams. */
 import type { Clock } from '../lib/clock.ts'
-import { Refusal } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
+import { isDamaged } from './damaged-streams.ts'
 import type { Engine } from './engine.ts'
 import type { Registry } from './registry.ts'
 import type { StreamState } from './stream.ts'
@@ -19,8 +19,6 @@ export class ExpirySweeper {
   #round: Promise<void> | null = null
   /** Sources that lost their last fork to a crash are looked for once; the registry names later ones. */
   #mended = false
-  /** Ids of damaged streams that the log was told of. */
-  readonly #damaged = new Set<number>()
 
   constructor(registry: Registry, engine: Engine, clock: Clock, log: Log) {
     this.#registry = registry
@@ -84,9 +82,8 @@ export class ExpirySweeper {
     try {
       return this.#registry.byId(id)
     } catch (error) {
-      if (!(error instanceof Refusal && error.code === 'stream_damaged')) throw error
-      if (!this.#damaged.has(id)) this.#log.error('a stream is damaged and cannot end', { id, error })
-      this.#damaged.add(id)
+      if (!isDamaged(error)) throw error
+      this.#registry.damaged.found(id, null)
       return null
     }
   }

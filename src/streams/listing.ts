@@ -1,4 +1,5 @@
 /** Walks and describes streams for operators and for subscriptions: what is in the tables and what is not there yet. */
+import { isDamaged } from './damaged-streams.ts'
 import type { Registry } from './registry.ts'
 import type { Shard } from './shard.ts'
 import type { StreamRow } from './store/store.ts'
@@ -9,7 +10,7 @@ const pageRows = 1000
 /** Names that begin so are not streams of users: imports under way. A real name has no control characters. */
 export const hiddenPrefix = '\u0001'
 
-/** Visible streams whose path starts with `prefix` and is greater than `after`, in byte order of the path. */
+/** Visible streams whose path starts with `prefix` and is greater than `after`, in byte order of the path. Damaged ones are named in the log and left out. */
 export function* listStreams(registry: Registry, prefix: string, after: string): Iterable<StreamState> {
   const fresh = residentOnly(registry, prefix, after)
   const known = new Set(fresh)
@@ -34,12 +35,22 @@ export function visible(stream: StreamState): boolean {
 function residentOnly(registry: Registry, prefix: string, after: string): StreamState[] {
   return [...registry.resident]
     .filter(stream => visible(stream) && stream.path.startsWith(prefix) && compare(stream.path, after) > 0)
-    .filter(stream => registry.shardOfId(stream.id).store.streamById(stream.id)?.path !== stream.path)
+    .filter(stream => storedPath(registry, stream) !== stream.path)
     .sort((a, b) => compare(a.path, b.path))
 }
 
+/** null also for a row that is damaged: then what memory knows of the stream counts. */
+function storedPath(registry: Registry, { id }: StreamState): string | null {
+  try {
+    return registry.shardOfId(id).store.streamById(id)?.path ?? null
+  } catch (error) {
+    if (isDamaged(error)) return null
+    throw error
+  }
+}
+
 function* storedStreams(registry: Registry, prefix: string, after: string): Iterable<StreamState> {
-  const walks = registry.shards.map(shard => rowsOf(shard, prefix, after)[Symbol.iterator]())
+  const walks = registry.shards.map(shard => rowsOf(registry, shard, prefix, after)[Symbol.iterator]())
   const heads = walks.map(walk => walk.next())
   for (;;) {
     let first = -1
@@ -57,10 +68,10 @@ function* storedStreams(registry: Registry, prefix: string, after: string): Iter
   }
 }
 
-function* rowsOf(shard: Shard, prefix: string, after: string): Iterable<StreamRow> {
+function* rowsOf(registry: Registry, shard: Shard, prefix: string, after: string): Iterable<StreamRow> {
   let last = after
   for (;;) {
-    const rows = shard.store.list(prefix, last, pageRows)
+    const rows = shard.store.list(prefix, last, pageRows, row => registry.damaged.found(row.id, row.path))
     yield* rows
     const end = rows[rows.length - 1]
     if (end === undefined || rows.length < pageRows) return

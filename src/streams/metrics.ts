@@ -26,6 +26,7 @@ export function streamMetrics(metrics: Metrics, streams: () => Streams): StreamM
   metrics.gauge('headwater_stream_memory_bytes', 'Bytes of streams kept in memory mode', () => streams().engine.memoryBytes)
   metrics.gauge('headwater_shard_queue_depth', 'Writes that wait for a commit', () => queued(streams()))
   metrics.gauge('headwater_shard_resident_bytes', 'Committed bytes not yet in their tables', () => residentBytes(streams()))
+  metrics.gauge('headwater_streams_damaged', 'Streams with a damaged row that something met', () => streams().registry.damaged.count)
   return {
     commitSeconds: metrics.histogram('headwater_commit_duration_seconds', 'Group commits, the sync included', commitBounds),
     batchSize: metrics.histogram('headwater_commit_batch_size', 'Operations in one group commit', batchBounds),

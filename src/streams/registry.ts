@@ -1,5 +1,6 @@
 /** Finds streams: in memory while something about them is not in the tables yet, else in the tables. */
 import { must } from '../lib/assert.ts'
+import type { DamagedStreams } from './damaged-streams.ts'
 import { producersKeptMax } from './resident-producers.ts'
 import type { Shard } from './shard.ts'
 import { StreamState } from './stream.ts'
@@ -21,7 +22,10 @@ export class Registry {
   /** Stores when a stream was touched last, so that it may leave memory; set by the engine. */
   storeTouch: (stream: StreamState) => void = () => {}
 
-  constructor(shards: readonly Shard[]) {
+  constructor(
+    shards: readonly Shard[],
+    readonly damaged: DamagedStreams,
+  ) {
     this.#shards = shards
     this.#nextId = shards.map((shard, i) => nextIdAfter(shard.store.lastId, i, shards.length))
     for (const shard of shards) {

@@ -74,7 +74,7 @@ export class StreamOperator {
   async discardStaged(): Promise<void> {
     const { registry, engine } = this.#streams
     for (const shard of registry.shards) {
-      for (const row of shard.store.list(hiddenPrefix, '', 1000)) {
+      for (const row of shard.store.list(hiddenPrefix, '', 1000, row => registry.damaged.found(row.id, row.path))) {
         if (registry.known(row.id) === null) await engine.discard(row.id)
       }
     }

@@ -7,6 +7,7 @@ import type { Metrics } from '../lib/metrics.ts'
 import { expiryOf, type Principal } from '../lib/principal.ts'
 import type { StreamAccess } from './access.ts'
 import type { AppendCommand, AppendResult, CreateCommand, CreateResult, HeadResult, Page, ReadCommand } from './commands.ts'
+import { DamagedStreams } from './damaged-streams.ts'
 import { Engine } from './engine.ts'
 import { ExpirySweeper } from './expiry.ts'
 import { LiveReaders, type LiveLimits } from './live-readers.ts'
@@ -70,7 +71,7 @@ export class Streams {
     this.#metrics = streamMetrics(parts.metrics, () => this)
     const publish = (streams: Iterable<StreamState>) => this.#publish(streams)
     const shards = store.shards.map(shard => new Shard(shard, settings.shard, clock, this.#metrics, publish, store.mode !== 'memory'))
-    this.registry = new Registry(shards)
+    this.registry = new Registry(shards, new DamagedStreams(parts.log.child('streams')))
     this.pages = new Pages(this.registry, settings.pageBytes, settings.pageCacheBytesMax, () => clock.now())
     const memoryBytesMax = store.mode === 'memory' ? settings.memoryBytesMax : 0
     const limits = { streamBytesMax: settings.streamBytesMax, memoryBytesMax }

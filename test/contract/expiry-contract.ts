@@ -39,7 +39,7 @@ export function expiryContract({ open, moment }: Contract): void {
     await pass(world, 6)
     await world.drained()
     expect(world.streams.engine.memoryBytes).toBe(0)
-    for (const shard of world.store.shards) expect(shard.list('', '', 100)).toEqual([])
+    for (const shard of world.store.shards) expect(shard.list('', '', 100, () => {})).toEqual([])
     expect(world.streams.registry.residentCount).toBe(0)
   })
 

@@ -142,7 +142,7 @@ export function stagingContract({ open, moment }: Contract): void {
     await world.reopen()
     await world.operator.discardStaged()
     await world.drained()
-    expect(world.store.shards.flatMap(shard => shard.list('', '', 10)).map(row => row.path)).toEqual(['a'])
+    expect(world.store.shards.flatMap(shard => shard.list('', '', 10, () => {})).map(row => row.path)).toEqual(['a'])
     await moment(world)
     expect(world.text('a')).toBe('kept')
   })

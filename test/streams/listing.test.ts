@@ -1,5 +1,7 @@
 /** The walk over streams while the writer thread brings them into the tables. */
+import { Database } from 'bun:sqlite'
 import { expect, test } from 'bun:test'
+import { join } from 'node:path'
 import { StoreWorld } from '../support/stream-store.ts'
 
 test('a stream that reaches the tables during the walk is told once, and in its place', async () => {
@@ -12,4 +14,32 @@ test('a stream that reaches the tables during the walk is told once, and in its 
   const b = world.get('b').streamId
   Object.assign(shard ?? {}, { streamById: (id: number) => (id === b ? null : (later?.(id) ?? null)) })
   expect(world.operator.list({ prefix: '', after: '', limit: 10 }).map(stream => stream.path)).toEqual(['a', 'b', 'c'])
+})
+
+test.each(['acid', 'file-durable'] as const)('%s: damaged rows keep no other stream out of a listing, and are named', async mode => {
+  const world = await StoreWorld.open({ mode, shards: mode === 'acid' ? 1 : null })
+  try {
+    const names = ['a', 'b', 'c', 'd', 'e']
+    for (const path of names) await world.put(path)
+    await world.close()
+    const db = new Database(join(world.directory, mode === 'acid' ? 'acid/shard-000.db' : 'file/index.db'))
+    db.run(`UPDATE streams SET tail = tail + 1 WHERE path IN ('b', 'c')`)
+    await world.reopen()
+    const paths = (after: string, limit: number) => world.operator.list({ prefix: '', after, limit }).map(stream => stream.path)
+    expect(paths('', 10)).toEqual(['a', 'd', 'e'])
+    expect(paths('a', 1)).toEqual(['d'])
+    // Whole pages of rows that are damaged end no walk.
+    const [shard] = world.store.shards
+    expect(shard?.list('', '', 2, () => {}).map(row => row.path)).toEqual(['a', 'd'])
+    const named = world.logged.filter(line => line.level === 'error').map(line => line.fields['path'])
+    expect(named).toEqual(['b', 'c'])
+    expect(world.metrics.render()).toContain('headwater_streams_damaged 2\n')
+    // One that is in memory is known as it was.
+    world.head('d')
+    db.run(`UPDATE streams SET tail = tail + 1 WHERE path = 'd'`)
+    expect(paths('', 10)).toEqual(['a', 'd', 'e'])
+    db.close()
+  } finally {
+    await world.end()
+  }
 })

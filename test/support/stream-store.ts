@@ -16,6 +16,7 @@ import { openStore, type OpenStore } from '../../src/streams/store/open.ts'
 import { StoreFull, type ShardStore, type StorageMode } from '../../src/streams/store/store.ts'
 import { Streams } from '../../src/streams/streams.ts'
 import { ManualClock } from './manual-clock.ts'
+import { memoryLog, type Line } from './memory-log.ts'
 
 export interface StoreKind {
   readonly mode: StorageMode
@@ -56,6 +57,9 @@ export class StoreWorld implements AsyncDisposable {
   readonly directory = mkdtempSync(join(tmpdir(), 'headwater-store-'))
   /** What the store said when it gave up; a test that did not break it expects none. */
   readonly fenced: string[] = []
+  /** What the streams logged. */
+  readonly logged: Line[] = []
+  metrics = new Metrics()
   /** While true no group finds room, as on a full disk. */
   full = false
   /** The same for single shards, by their number. */
@@ -100,14 +104,15 @@ export class StoreWorld implements AsyncDisposable {
       { clock: this.clock, log: silentLog, fence: message => void this.fenced.push(message) },
     )
     const faulty = { ...store, shards: store.shards.map((shard, number) => this.#withFaults(shard, number)) }
+    this.metrics = new Metrics()
     const streams = new Streams({
       store: faulty,
       access: compileAccess([]),
       settings: this.#settings(),
       clock: this.clock,
       ids: systemIds,
-      log: silentLog,
-      metrics: new Metrics(),
+      log: memoryLog(this.logged),
+      metrics: this.metrics,
     })
     this.#open = { store: faulty, streams, operator: new StreamOperator(streams, this.clock, systemIds) }
   }

@@ -3,7 +3,7 @@ import type { Database } from 'bun:sqlite'
 import { Refusal } from '../../lib/errors.ts'
 import { openUntouched } from '../../storage/database.ts'
 import { groupIntact, groupNumber } from './group.ts'
-import { metaValue, producerState, segmentBlock, streamRow, type MetaColumns, type ProducerColumns, type SegmentColumns, type StreamColumns } from './rows.ts'
+import { isIntact, metaValue, producerState, segmentBlock, streamRow, type MetaColumns, type ProducerColumns, type SegmentColumns, type StreamColumns } from './rows.ts'
 import { formatVersion } from './schema.ts'
 
 export interface ShardCheck {
@@ -103,7 +103,8 @@ interface Extent {
 function checkStreams(db: Database, check: ShardCheck, facts: { streams: Set<number>; parents: Set<number> }): ReadonlyMap<number, Extent> {
   const extents = new Map<number, Extent>()
   for (const columns of db.query<StreamColumns, []>('SELECT * FROM streams').iterate()) {
-    attempt(check, () => streamRow(columns))
+    if (isIntact(columns)) attempt(check, () => streamRow(columns))
+    else check.problem(`damaged: row of stream ${columns.id}, named ${JSON.stringify(columns.path)}`)
     facts.streams.add(columns.id)
     if (columns.parent_id !== null) facts.parents.add(columns.parent_id)
     extents.set(columns.id, { start: columns.start, tail: columns.tail })

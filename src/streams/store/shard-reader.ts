@@ -4,9 +4,9 @@ import { basename } from 'node:path'
 import { fail } from '../../lib/errors.ts'
 import { openReader } from '../../storage/database.ts'
 import type { Block } from './block.ts'
-import { metaValue, producerState, segmentBlock, streamRow, type MetaColumns, type ProducerColumns, type SegmentColumns, type StreamColumns } from './rows.ts'
+import { isIntact, metaValue, producerState, segmentBlock, streamRow, type MetaColumns, type ProducerColumns, type SegmentColumns, type StreamColumns } from './rows.ts'
 import { isDamage } from './sqlite-errors.ts'
-import type { ProducerState, StreamRow } from './store.ts'
+import type { DamagedRow, ProducerState, StreamRow } from './store.ts'
 
 const cacheBytes = 8 * 1024 * 1024
 
@@ -59,15 +59,19 @@ export class ShardReader {
     return segmentBlock(streamId, row, this.#bytesOf(streamId, row))
   }
 
-  list(prefix: string, after: string, limit: number): readonly StreamRow[] {
-    const rows = this.#read(() =>
-      this.#db
-        .query<StreamColumns, [string, string, string, number]>(
-          'SELECT * FROM streams WHERE path > ? AND path >= ? AND path < ? ORDER BY path LIMIT ?',
-        )
-        .all(after, prefix, `${prefix}\u{10FFFF}`, limit),
-    )
-    return rows.map(streamRow)
+  list(prefix: string, after: string, limit: number, damaged: (row: DamagedRow) => void): readonly StreamRow[] {
+    const found: StreamRow[] = []
+    for (let last = after; ; ) {
+      const wanted = limit - found.length
+      const rows = this.#rowsAfter(prefix, last, wanted)
+      for (const row of rows) {
+        if (isIntact(row)) found.push(streamRow(row))
+        else damaged({ id: row.id, path: row.path })
+      }
+      const end = rows.at(-1)
+      if (end === undefined || rows.length < wanted || found.length === limit) return found
+      last = end.path
+    }
   }
 
   expired(nowMs: number, limit: number): readonly number[] {
@@ -104,6 +108,16 @@ export class ShardReader {
 
   close(): void {
     this.#db.close()
+  }
+
+  #rowsAfter(prefix: string, after: string, limit: number): readonly StreamColumns[] {
+    return this.#read(() =>
+      this.#db
+        .query<StreamColumns, [string, string, string, number]>(
+          'SELECT * FROM streams WHERE path > ? AND path >= ? AND path < ? ORDER BY path LIMIT ?',
+        )
+        .all(after, prefix, `${prefix}\u{10FFFF}`, limit),
+    )
   }
 
   /** What SQLite cannot make sense of is refused as every other damage is: stream_damaged. */

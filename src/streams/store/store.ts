@@ -16,6 +16,12 @@ export interface StreamRow extends CreatedStream {
   readonly closedBy: ProducerState | null
 }
 
+/** What a row whose checksum does not fit says; some of it is wrong. */
+export interface DamagedRow {
+  readonly id: number
+  readonly path: string
+}
+
 export interface ProducerState {
   readonly id: string
   readonly epoch: number
@@ -49,8 +55,8 @@ export interface ShardStore {
   producers(streamId: number): readonly ProducerState[]
   /** The block that holds `position`, or null when none was applied there. Throws fail('stream_damaged'). */
   blockAt(streamId: number, position: number): Block | null
-  /** Streams whose name starts with `prefix`, after `after`, in byte order of the name. */
-  list(prefix: string, after: string, limit: number): readonly StreamRow[]
+  /** Streams whose name starts with `prefix`, after `after`, in byte order of the name. Damaged rows are told to `damaged` and left out. */
+  list(prefix: string, after: string, limit: number, damaged: (row: DamagedRow) => void): readonly StreamRow[]
   /** Ids of streams whose stored deadline is at or before `nowMs`. */
   expired(nowMs: number, limit: number): readonly number[]
   /** Ids of streams that are deleted and kept for their forks. */

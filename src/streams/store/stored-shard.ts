@@ -1,7 +1,7 @@
 /** The reads that every shard with tables answers alike. How its writes become durable is acid-shard.ts and file-shard.ts. */
 import type { Block } from './block.ts'
 import type { ShardReader } from './shard-reader.ts'
-import type { ProducerState, StreamRow } from './store.ts'
+import type { DamagedRow, ProducerState, StreamRow } from './store.ts'
 
 export abstract class StoredShard {
   protected readonly reader: ShardReader
@@ -30,8 +30,8 @@ export abstract class StoredShard {
     return this.reader.blockAt(streamId, position)
   }
 
-  list(prefix: string, after: string, limit: number): readonly StreamRow[] {
-    return this.reader.list(prefix, after, limit)
+  list(prefix: string, after: string, limit: number, damaged: (row: DamagedRow) => void): readonly StreamRow[] {
+    return this.reader.list(prefix, after, limit, damaged)
   }
 
   expired(nowMs: number, limit: number): readonly number[] {
