@@ -1,14 +1,10 @@
 /** What options ask of each other. One value alone is checked by its kind. */
 import { compilePattern } from '../lib/pattern.ts'
 import type { ClaimConfig, IssuerConfig, StreamApiConfig } from './config-messages.ts'
-import type { Config, OptionPath } from './options.ts'
-
-export interface Conflict {
-  readonly path: OptionPath
-  /** What follows the path of the option in place: `[0].pattern`. */
-  readonly below: string
-  readonly message: string
-}
+import { conflict, uniqueNames, type Conflict } from './config-conflict.ts'
+import { accountConflicts } from './config-checks-accounts.ts'
+import { recordConflicts } from './config-checks-records.ts'
+import { optionTable, type Config, type OptionPath } from './options.ts'
 
 /** Everything in `config` that cannot be together; `isSet` tells whether an option was set by somebody. */
 export function conflicts(config: Config, isSet: (path: OptionPath) => boolean): readonly Conflict[] {
@@ -16,10 +12,12 @@ export function conflicts(config: Config, isSet: (path: OptionPath) => boolean):
     ...tlsConflicts(config, isSet),
     ...httpConflicts(config),
     ...proxyConflicts(config),
-    ...uniqueNames('auth.issuers', config.auth.issuers),
+    ...uniqueNames('auth.issuers', config.auth.issuers.map(issuer => issuer.name)),
     ...config.auth.issuers.flatMap(issuerConflicts),
-    ...uniqueNames('stream_apis', config.streamApis),
+    ...uniqueNames('stream_apis', config.streamApis.map(api => api.name)),
     ...config.streamApis.flatMap(streamApiConflicts),
+    ...accountConflicts(config),
+    ...recordConflicts(config),
   ]
 }
 
@@ -28,6 +26,13 @@ export function doubts(config: Config): readonly string[] {
   const tokens = config.streamApis.some(api => api.aclAuthenticated.length > 0)
   if (!tokens || config.auth.issuers.length > 0) return []
   return ['stream_apis: acl_authenticated lets nobody in, because there is no auth.issuers entry']
+}
+
+/** A sentence for each section with settings that are kept, but that nothing in this version looks at. */
+export function unusedWarnings(paths: readonly OptionPath[]): readonly string[] {
+  const unused = new Set(paths.filter(path => optionTable.get(path)?.isUnused === true))
+  const sections = Map.groupBy(unused, path => path.slice(0, path.indexOf('.')))
+  return [...sections.values()].map(names => `${names.join(', ')} ${names.length === 1 ? 'is' : 'are'} not used by this version`)
 }
 
 function tlsConflicts(config: Config, isSet: (path: OptionPath) => boolean): readonly Conflict[] {
@@ -76,13 +81,6 @@ function proxyConflicts(config: Config): readonly Conflict[] {
   return [conflict('proxy.enabled', `expected ${!enabled}, as proxy.trusted_proxies says, got ${enabled}`)]
 }
 
-function uniqueNames(path: OptionPath, entries: readonly { readonly name: string }[]): readonly Conflict[] {
-  return entries.flatMap((entry, index) => {
-    const first = entries.findIndex(other => other.name === entry.name)
-    return first === index ? [] : [conflict(path, `expected a name of its own, got "${entry.name}" again`, `[${index}].name`)]
-  })
-}
-
 function issuerConflicts(issuer: IssuerConfig, index: number): readonly Conflict[] {
   const both = issuer.jwksUrl !== undefined && issuer.jwksPath !== undefined
   const found: Conflict[] = []
@@ -111,8 +109,4 @@ function claimConflicts(claim: ClaimConfig, api: StreamApiConfig, below: string)
   if (claim.equalsSegment === undefined || api.pattern.split('/').includes(`{${claim.equalsSegment}}`)) return []
   const wanted = `expected a name that the pattern ${JSON.stringify(api.pattern)} captures`
   return [conflict('stream_apis', `${wanted}, got "${claim.equalsSegment}"`, `${below}.equals_segment`)]
-}
-
-function conflict(path: OptionPath, message: string, below = ''): Conflict {
-  return { path, below, message }
 }

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import type { Layer } from './config-layer.ts'
 import { canonicalPaths } from './config-layer.ts'
-import { envName, envNames, isFileOnly, type EnvAlias, type Option } from './config-option.ts'
+import { envName, envNames, isFileOnly, trailName, type EnvAlias, type Option } from './config-option.ts'
 import type { Problem, Setting } from './config-setting.ts'
 import { hint, nearest } from '../lib/suggest.ts'
 import { foreignPaths, optionTable, type OptionPath } from './options.ts'
@@ -85,12 +85,22 @@ function overridden(settings: readonly Setting[]): readonly string[] {
   if (final === undefined) return []
   return settings.slice(0, -1).flatMap(setting => {
     if (setting.written === final.written || setting.raw === final.raw) return []
-    const shared = typeof final.raw === 'string' && final.path === 'server.bind_address' && !/:[0-9]+$/.test(final.raw)
-    return shared ? [] : [`${setting.where('')} is not used, because ${final.where('')} is set too`]
+    return sharesAddress(setting, final) ? [] : [`${setting.where('')} is not used, because ${final.where('')} is set too`]
   })
 }
 
+/** True when `final` sets only the half of an address that `setting` may leave open. */
+function sharesAddress(setting: Setting, final: Setting): boolean {
+  if (final.path !== 'server.bind_address' || typeof final.raw !== 'string') return false
+  const isPort = (raw: unknown) => /^:[0-9]+$/.test(String(raw))
+  return isPort(final.raw) ? !isPort(setting.raw) : !/:[0-9]+$/.test(final.raw)
+}
+
 function judgeUnknown(name: string, value: string, problems: Problem[], warnings: string[]): void {
+  if (name.startsWith('TRAIL_') && value !== '' && !isTrailName(name)) {
+    // They may belong to a TrailBase beside us, so they are no errors.
+    warnings.push(`${name}: unknown option${hint(nearest(name, environmentNames.keys()))}`)
+  }
   if (!name.startsWith('DS_') || environmentNames.has(name) || value === '' || isServiceLink(name, value)) return
   const path = name.slice(3).toLowerCase().replaceAll('__', '.')
   const canonical = canonicalPaths.get(path)
@@ -108,6 +118,12 @@ function judgeUnknown(name: string, value: string, problems: Problem[], warnings
   if (near === null && !name.includes('__')) warnings.push(`${name}: ${message}`)
   else problems.push({ path: name, message, where: name })
 }
+
+function isTrailName(name: string): boolean {
+  return environmentNames.has(name) || mapPaths.some(path => name.startsWith(`${trailName(path)}_`))
+}
+
+const mapPaths = [...optionTable].flatMap(([path, option]) => (option.kind.isMap === true ? [path] : []))
 
 /** Kubernetes sets variables for every service of a namespace; one of a service named `ds…` is not meant for us. */
 function isServiceLink(name: string, value: string): boolean {

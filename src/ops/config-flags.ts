@@ -25,7 +25,9 @@ export type FlagValues = Readonly<Record<string, unknown>>
 /** Every flag, in the order of help. */
 export const flagSpecs: readonly FlagSpec[] = [
   spec('-c, --config <FILE>', 'config file; else config.textproto or config.json in the depot', null),
-  ...[...optionTable].flatMap(([path, option]) => option.flags.map(flag => spec(flag.flags, flag.help, path))),
+  ...[...optionTable].flatMap(([path, option]) =>
+    option.flags.map(flag => ({ ...spec(flag.flags, flag.help, path), repeated: flag.repeated === true })),
+  ),
   { ...spec('--set <PATH=VALUE>', 'set any option, for instance --set limits.page_bytes=2MiB', null), repeated: true },
 ]
 
@@ -38,11 +40,18 @@ export function configFlag(flags: FlagValues): string | null {
 export function flagLayer(flags: FlagValues, cwd: string): Layer {
   const problems: Problem[] = []
   const named = flagSpecs.flatMap(flag => {
-    const text = flags[flag.attribute]
-    return flag.path === null || typeof text !== 'string' ? [] : [setting(flag.path, text, longName(flag.flags), cwd)]
+    const text = textOf(flags[flag.attribute])
+    return flag.path === null || text === null ? [] : [setting(flag.path, text, longName(flag.flags), cwd)]
   })
   const general = setFlags(flags['set']).flatMap(text => generalSetting(text, cwd, problems))
   return { settings: [...general, ...named], problems }
+}
+
+/** What commander made of a flag, as text: true for one without a value, a list for one that may be repeated. */
+function textOf(value: unknown): string | null {
+  if (value === true) return 'true'
+  if (Array.isArray(value)) return value.length === 0 ? null : value.join(',')
+  return typeof value === 'string' ? value : null
 }
 
 function spec(flags: string, help: string, path: OptionPath | null): FlagSpec {
@@ -51,7 +60,7 @@ function spec(flags: string, help: string, path: OptionPath | null): FlagSpec {
 }
 
 function longName(flags: string): string {
-  return /--[a-z-]+/.exec(flags)?.[0] ?? flags
+  return /--[a-z][a-z-]*/.exec(flags)?.[0] ?? flags
 }
 
 function setFlags(value: unknown): readonly string[] {

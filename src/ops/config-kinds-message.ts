@@ -1,7 +1,8 @@
-/** The kind of repeated messages, made from a table of their fields. Which messages exist is config-messages.ts. */
+/** The kinds of messages, repeated ones and maps of them, made from a table of their fields. Which messages exist is config-messages.ts. */
 import { Type, type TSchema } from 'typebox'
 import { listItemsMax, type Kind, type MessageField } from './config-kinds.ts'
-import { listTree, messageTree, nowhere, type FieldTree } from './config-tree.ts'
+import { masked } from './config-mask.ts'
+import { listTree, messageTree, nowhere, textTree, type FieldTree } from './config-tree.ts'
 
 /**
  * A list of messages with `fields`; `defaults` stand for fields that the file leaves out. `Value` has the names of
@@ -23,6 +24,26 @@ export function messages<Value extends object>(
     read: (raw, context) => (Array.isArray(raw) ? raw.map(element => item.read(element, context)) : []),
     toTree: value => listTree(value.map(element => item.toTree(element))),
   }
+}
+
+/** A map from names to messages: a list of `{ key, value }`. Its scalars may come from the environment and the vault (config-secrets.ts). */
+export function messageMap<Value extends object>(
+  noun: string,
+  key: Kind<string>,
+  fields: Readonly<Record<string, MessageField>>,
+  defaults: Partial<Value> = {},
+): Kind<readonly { readonly key: string; readonly value: Value }[]> {
+  const entry = { key: required(key, 'Its name; unique.'), value: required(message<Value>(fields, defaults), 'What belongs to the name.') }
+  return { ...messages<{ readonly key: string; readonly value: Value }>(noun, entry), name: 'map', isMap: true }
+}
+
+/** A field that an entry must have. */
+export function required<Value>(kind: Kind<Value>, help: string): MessageField & { readonly kind: Kind<Value> } {
+  return { kind, required: true, help }
+}
+
+export function optional<Value>(kind: Kind<Value>, help: string): MessageField & { readonly kind: Kind<Value> } {
+  return { kind, required: false, help }
 }
 
 /** `acid_shard_count` as `acidShardCount`. */
@@ -61,7 +82,9 @@ function fieldSchema(field: MessageField): TSchema {
 function printField(name: string, field: MessageField, value: object): readonly FieldTree[] {
   const key = camelCase(name)
   const content: unknown = Object.entries(value).find(entry => entry[0] === key)?.[1]
-  if (content === undefined || (Array.isArray(content) && content.length === 0)) return []
+  if (content === undefined || content === null || (Array.isArray(content) && content.length === 0)) return []
+  // A mask must not be read back as a value.
+  if (field.kind.isSecret === true) return [{ name, at: nowhere, value: textTree(masked), commentedOut: true }]
   return [{ name, at: nowhere, value: field.kind.toTree(content) }]
 }
 

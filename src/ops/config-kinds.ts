@@ -23,6 +23,10 @@ export interface Kind<Value> {
   readonly item?: Kind<unknown>
   /** Set for messages: their fields by name. */
   readonly fields?: Readonly<Record<string, MessageField>>
+  /** Set for lists of `{ key, value }`: a map of the text format. In JSON it may be an object. */
+  readonly isMap?: true
+  /** Set for secrets inside messages: masked when printed, never in the words of a message. Options say it themselves. */
+  readonly isSecret?: true
   /** Text of an environment variable or flag, as the value would stand in a file; text that does not fit stays text. */
   fromText(text: string): unknown
   /** The value the product uses, from one that fits `schema`. */
@@ -40,6 +44,8 @@ export type ValueOf<K> = K extends Kind<infer Value> ? Value : never
 
 /** Most characters of one string. */
 export const textCharactersMax = 8192
+/** Most characters of a template or a JSON Schema. */
+export const longTextCharactersMax = 262_144
 /** Most elements of one list. */
 export const listItemsMax = 4096
 
@@ -66,6 +72,11 @@ export function text(expected: string, fits: (value: string) => boolean = value 
     read: raw => String(raw),
     toTree: textTree,
   }
+}
+
+/** A string of several lines. */
+export function longText(expected: string): Kind<string> {
+  return { ...text(expected), schema: Type.String({ minLength: 1, maxLength: longTextCharactersMax }) }
 }
 
 /** A whole number from `least` to `most`. */
@@ -120,10 +131,18 @@ export function oneOf<const Value extends string>(
   return named(meaning, values, value => value)
 }
 
-/** One of the capitals of `values`, read as the values: CREATE is `create`. The spelling of enums in the text format. */
-export function capitals<const Value extends string>(values: readonly Value[]): Kind<Value> {
-  const meaning = new Map(values.map(value => [value.toUpperCase(), value]))
-  return named(meaning, [...meaning.keys()], value => value.toUpperCase())
+/**
+ * One of the capitals of `values`, read as the values: CREATE is `create`. The spelling of enums in the text format, where a
+ * name may stand behind the `prefix` of its enum, and UNDEFINED for `undefinedMeans`.
+ */
+export function capitals<const Value extends string>(
+  values: readonly Value[],
+  others: { readonly prefix?: string; readonly undefinedMeans?: NoInfer<Value> } = {},
+): Kind<Value> {
+  const listed = values.map(value => value.toUpperCase())
+  const spelled = [...values.map(value => [value.toUpperCase(), value] as const), ...(others.undefinedMeans === undefined ? [] : [['UNDEFINED', others.undefinedMeans] as const])]
+  const prefixed = others.prefix === undefined ? [] : spelled.map(([name, value]) => [`${others.prefix}${name}`, value] as const)
+  return named(new Map([...spelled, ...prefixed]), listed, value => value.toUpperCase())
 }
 
 function named<Value extends string>(

@@ -101,7 +101,8 @@ class LayerReader {
     if (first !== undefined) positions.set(below, first.at)
     const only = fields.length === 1 ? first : undefined
     if (splits && only?.kind === 'text' && item.fields === undefined) return kind.fromText(only.value)
-    const elements = fields.flatMap<Tree>(field => (field.value.kind === 'list' ? field.value.items : [field.value]))
+    const listed = fields.flatMap<Tree>(field => (field.value.kind === 'list' ? field.value.items : [field.value]))
+    const elements = kind.isMap === true ? listed.flatMap(mapEntries) : listed
     return elements.map((element, index) => {
       return this.#single(`${path}[${index}]`, item, element, positions, `${below}[${index}]`)
     })
@@ -115,7 +116,7 @@ class LayerReader {
     if (tree.kind === 'word' && kind.words === 'names') return tree.value
     if (tree.kind === 'word' && kind.words === 'boolean' && /^(?:true|false)$/.test(tree.value)) return tree.value === 'true'
     const option = canonicalPaths.get(path)
-    const secret = option !== undefined && optionTable.get(option)?.secret === true
+    const secret = kind.isSecret === true || (option !== undefined && optionTable.get(option)?.secret === true)
     this.#complain(path, `expected ${kind.expected}, got ${secret ? 'a value that does not fit' : showTree(tree)}`, tree.at)
     return undefined
   }
@@ -149,6 +150,15 @@ class LayerReader {
   #where(at: Position): string {
     return `${this.#filePath}:${at.line}:${at.column}`
   }
+}
+
+/** The entries of a map: one that stands as `{ key, value }`, or the fields of an object in JSON. */
+function mapEntries(tree: Tree): readonly Tree[] {
+  if (tree.kind !== 'message' || tree.fields.some(field => field.name === 'key')) return [tree]
+  return tree.fields.map(({ name, at, value }) => {
+    const key: FieldTree = { name: 'key', at, value: { kind: 'text', value: name, at } }
+    return { kind: 'message', fields: [key, { name: 'value', at, value }], at }
+  })
 }
 
 function sectionsOf(path: string): readonly string[] {

@@ -1,6 +1,6 @@
-/** The repeated messages of the configuration: issuers of tokens and access to streams. Deciding about a request is auth/ and streams/access.ts. */
+/** The repeated messages about tokens and streams: issuers and access to streams. Deciding about a request is auth/ and streams/access.ts; those of records are config-messages-records.ts. */
 import { capitals, listOf, oneOf, seconds, text, type Kind } from './config-kinds.ts'
-import { messages } from './config-kinds-message.ts'
+import { messages, optional, required } from './config-kinds-message.ts'
 import { path, secureUrl } from './config-kinds-network.ts'
 
 /** Who may make tokens that this server accepts. Exactly one of `jwksUrl` and `jwksPath` is set. */
@@ -40,7 +40,7 @@ export const tokenAlgorithms = [
   'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'HS256', 'HS384', 'HS512',
 ] as const
 
-const entryName = text('a name of letters, digits, "_" and "-"', value => /^[A-Za-z0-9_-]{1,64}$/.test(value))
+export const entryName = text('a name of letters, digits, "_" and "-"', value => /^[A-Za-z0-9_-]{1,64}$/.test(value))
 const words = text('a string that is not empty')
 const actions = listOf(capitals(['create', 'read', 'append', 'close', 'delete', 'subscribe']))
 
@@ -77,11 +77,3 @@ const streamApiDefaults = { aclWorld: [], aclAuthenticated: [], claims: [] }
 
 export const issuers: Kind<readonly IssuerConfig[]> = messages<IssuerConfig>('issuers', issuerFields, issuerDefaults)
 export const streamApis: Kind<readonly StreamApiConfig[]> = messages<StreamApiConfig>('entries', streamApiFields, streamApiDefaults)
-
-function required<Value>(kind: Kind<Value>, help: string) {
-  return { kind, required: true, help } as const
-}
-
-function optional<Value>(kind: Kind<Value>, help: string) {
-  return { kind, required: false, help } as const
-}

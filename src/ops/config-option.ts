@@ -17,6 +17,12 @@ export interface Option<Value> {
   readonly secret: boolean
   /** True when the contents of the named file are read again while the server runs. */
   readonly reloadable: boolean
+  /** True when a reload of the configuration applies a new value; others wait for a restart (config-reload.ts). */
+  readonly isLive: boolean
+  /** True for fields of TrailBase's configuration: `TRAIL_<PATH>` sets it too, and a masked secret without a value is not set. */
+  readonly isTrail: boolean
+  /** True when it is checked and kept, but nothing in this version looks at it. */
+  readonly isUnused: boolean
 }
 
 export interface EnvAlias {
@@ -32,6 +38,8 @@ export interface Flag {
   /** As commander takes it: `--address <HOST:PORT>`. */
   readonly flags: string
   readonly help: string
+  /** May be given several times; the texts are joined by commas. */
+  readonly repeated?: true
 }
 
 /** Values of the options by path, as far as they are known. */
@@ -67,12 +75,18 @@ export function envName(path: string): string {
   return `DS_${path.toUpperCase().replaceAll('.', '__')}`
 }
 
+/** `server.site_url` as `TRAIL_SERVER_SITE_URL`. */
+export function trailName(path: string): string {
+  return `TRAIL_${path.toUpperCase().replaceAll('.', '_')}`
+}
+
 /** Every name of an option in the environment, weakest first: each overrides the ones before it. */
 export function envNames(path: string, option: Option<unknown>): readonly EnvAlias[] {
   const strong = option.envAliases.filter(alias => alias.first === true)
   const weak = option.envAliases.filter(alias => alias.first !== true)
   const derivedNames = [path, ...option.pathAliases].map(name => ({ name: envName(name) }))
-  return [...strong, ...derivedNames, ...weak].reverse()
+  const trail = option.isTrail ? [{ name: trailName(path) }] : []
+  return [...strong, ...derivedNames, ...trail, ...weak].reverse()
 }
 
 /** True for lists of messages, which only a file can set. */
@@ -99,5 +113,6 @@ export type Nested<Table> = {
 
 function make<Value>(kind: Kind<Value>, initial: Value | null, help: string, extras: Extras<Value>): Option<Value> {
   const envAliases = (extras.envAliases ?? []).map(alias => (typeof alias === 'string' ? { name: alias } : alias))
-  return { pathAliases: [], flags: [], secret: false, reloadable: false, ...extras, kind, initial, help, envAliases }
+  const facts = { secret: false, reloadable: false, isLive: false, isTrail: false, isUnused: false }
+  return { pathAliases: [], flags: [], ...facts, ...extras, kind, initial, help, envAliases }
 }

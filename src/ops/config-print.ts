@@ -1,6 +1,6 @@
 /** A loaded configuration as it is shown: trees for the text format, plain values for JSON, secrets masked. */
 import { optionTable, type OptionPath } from './options.ts'
-import { masked } from './config-setting.ts'
+import { masked } from './config-mask.ts'
 import { messageTree, nowhere, textTree, type FieldTree, type MessageTree, type Tree } from './config-tree.ts'
 
 type Values = ReadonlyMap<OptionPath, unknown>

@@ -1,6 +1,7 @@
 /** One value from one source, not yet believed: its check against the schema and the words of the complaint. */
 import { Value } from 'typebox/value'
 import type { Kind } from './config-kinds.ts'
+import { masked } from './config-mask.ts'
 import { optionTable, type OptionPath } from './options.ts'
 
 export interface Setting {
@@ -25,9 +26,6 @@ export interface Problem {
   /** File with line and column, name of a variable, or flag. */
   readonly where: string
 }
-
-/** What a masked secret looks like; never taken as a value. */
-export const masked = '<REDACTED>'
 
 /** Most complaints about one value. */
 const problemsPerSettingMax = 8
@@ -64,12 +62,14 @@ function describe(setting: Setting, kind: Kind<unknown>, names: readonly string[
   let expected: Kind<unknown> | undefined = kind
   let value: unknown = setting.raw
   let below = ''
+  let isSecret = secret
   for (const name of names) {
     expected = expected?.item ?? expected?.fields?.[name]?.kind
+    isSecret ||= expected?.isSecret === true
     value = typeof value === 'object' && value !== null ? Object.entries(value).find(entry => entry[0] === name)?.[1] : undefined
     below += /^[0-9]+$/.test(name) ? `[${name}]` : `.${name}`
   }
-  const got = secret ? 'a value that does not fit' : show(names.length === 0 && setting.written !== undefined ? setting.written : value)
+  const got = isSecret ? 'a value that does not fit' : show(names.length === 0 && setting.written !== undefined ? setting.written : value)
   const wanted = setting.expected ?? expected?.expected ?? 'nothing'
   return { path: `${setting.path}${below}`, message: `expected ${wanted}, got ${got}`, where: setting.where(below) }
 }

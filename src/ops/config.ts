@@ -1,13 +1,14 @@
-/** Loads the configuration: defaults < file < environment < flags. The only file that reads process.env; the names are options.ts. */
+/** Loads the configuration: defaults < file < vault < environment < flags. The only file that reads process.env; the names are options.ts. */
 import { readFileSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { OperatorError } from '../lib/errors.ts'
-import { conflicts, doubts } from './config-checks.ts'
+import { conflicts, doubts, unusedWarnings } from './config-checks.ts'
 import { environmentLayer, type Environment, type ReadFile } from './config-environment.ts'
 import { configFlag, flagLayer, type FlagValues } from './config-flags.ts'
 import { parseJson } from './config-json.ts'
 import { camelCase } from './config-kinds-message.ts'
 import { fileLayer, type Layer } from './config-layer.ts'
+import { vaultLayer, withoutMasks } from './config-secrets.ts'
 import { problemsOf, type Problem, type Setting } from './config-setting.ts'
 import { SyntaxFault } from './config-tree.ts'
 import { optionTable, type Config, type OptionPath } from './options.ts'
@@ -27,7 +28,7 @@ export interface LoadedConfig {
   readonly config: Config
   /** The same by path, for printing. */
   readonly values: ReadonlyMap<OptionPath, unknown>
-  /** Per path: `default`, `file <path>:<line>:<column>`, `env <NAME>` or `flag --<name>`. */
+  /** Per path: `default`, `file <path>:<line>:<column>`, `vault <KEY>`, `env <NAME>` or `flag --<name>`. */
   readonly origins: ReadonlyMap<OptionPath, string>
   /** Sentences for the log: variables that are not used, and settings that are hardly meant. */
   readonly warnings: readonly string[]
@@ -52,8 +53,11 @@ export function loadConfig(inputs: ConfigInputs): LoadedConfig {
   const flags = flagLayer(inputs.flags, inputs.cwd)
   const depot = depotOf([...environment.settings, ...flags.settings], inputs.cwd)
   const file = findFile(inputs, depot)
-  const fromFile = file === null ? { settings: [], problems: [] } : readConfigFile(file.path, file.text)
-  const layers = [fromFile, environment, flags]
+  const vault = vaultLayer(inputs.readFile, depot)
+  const isSetLater = (path: OptionPath) => [vault, environment, flags].some(layer => layer.settings.some(setting => setting.path === path))
+  const read = file === null ? { settings: [], problems: [] } : readConfigFile(file.path, file.text)
+  const fromFile = withoutMasks(read, inputs.env, vault, isSetLater)
+  const layers = [fromFile, vault, environment, flags]
   const problems = [...collectProblems(layers), ...movedDepot(fromFile, inputs, depot)]
   if (problems.length > 0) throw refusal(problems)
   const settings = layers.flatMap(layer => layer.settings)
@@ -62,7 +66,8 @@ export function loadConfig(inputs: ConfigInputs): LoadedConfig {
   const found = conflicts(config, path => settings.some(setting => setting.path === path))
   if (found.length > 0) throw refusal(found.map(({ path, below, message }) => ({ path: `${path}${below}`, message, where: placeOf(settings, path, below) })))
   const origins = new Map([...values.keys()].map(path => [path, settings.findLast(setting => setting.path === path)?.origin ?? 'default']))
-  return { config, values, origins, warnings: [...environment.warnings, ...doubts(config)], file: file?.path ?? null }
+  const warnings = [...environment.warnings, ...vault.warnings, ...fromFile.warnings, ...doubts(config), ...unusedWarnings(settings.map(setting => setting.path))]
+  return { config, values, origins, warnings, file: file?.path ?? null }
 }
 
 /** The inputs of this process. */

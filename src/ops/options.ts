@@ -4,6 +4,8 @@ import { boolean, bytes, integer, listOf, oneOf, seconds, text } from './config-
 import { address, basePath, baseUrl, logFilter, network, origin, path, shardCount } from './config-kinds-network.ts'
 import { issuers, streamApis } from './config-messages.ts'
 import { derived, option, unset, type Nested, type Option, type Values } from './config-option.ts'
+import { accountOptions } from './options-accounts.ts'
+import { recordOptions, serverOptions } from './options-records.ts'
 
 const bytesMax = Number.MAX_SAFE_INTEGER
 const daySecs = 86_400
@@ -13,7 +15,7 @@ const portAlias = { prefix: ':', expected: 'a port from 0 to 65535' }
 /** Every option by its path in the file. The order is that of the reference page. */
 export const options = {
   depot: option(path, './depot', 'Directory that holds everything the server writes, and its config file.', {
-    envAliases: ['DEPOT'],
+    envAliases: ['DEPOT', 'DATA_DIR'],
     flags: [
       { flags: '--depot <DIR>', help: 'directory of the configuration and all data' },
       { flags: '--data-dir <DIR>', help: 'another name of --depot' },
@@ -21,12 +23,17 @@ export const options = {
   }),
 
   'server.bind_address': option(address, { host: '127.0.0.1', port: 4437 }, 'Where to listen. Port 0 takes a free port. The host or the port alone leaves the other as it was.', {
-    envAliases: [{ name: 'DS_SERVER__PORT', ...portAlias }, { name: 'PORT', ...portAlias }],
+    envAliases: [{ name: 'DS_SERVER__PORT', ...portAlias }, { name: 'PORT', ...portAlias }, 'ADDRESS'],
     flags: [{ flags: '-a, --address <HOST:PORT>', help: 'where to listen' }],
   }),
-  'server.url': unset(baseUrl, 'Public URL of the server, for Location headers and webhook callbacks. Unset: taken from each request.', {
+  'server.url': unset(baseUrl, 'Public URL of the server, for Location headers and webhook callbacks. Unset: server.site_url, else taken from each request.', {
+    defaultText: 'server.site_url',
+    derive: values => otherUrl(values.get('server.site_url')),
+    envAliases: ['PUBLIC_URL'],
     flags: [{ flags: '--public-url <URL>', help: 'public URL of the server' }],
   }),
+
+  ...serverOptions,
 
   'storage.mode': option(oneOf(['memory', 'file-fast', 'file-durable', 'acid'], { redb: 'acid' }), 'acid', 'What an acknowledged write means. memory: it is in memory. file-fast: it survives a crash of the process. file-durable and acid: it is on disk; acid also commits producer state, closure and expiry with it.', {
     flags: [{ flags: '--storage <MODE>', help: 'memory, file-fast, file-durable or acid' }],
@@ -50,7 +57,10 @@ export const options = {
   'limits.slow_reader_secs': option(seconds(1, daySecs), 30, 'How long a live reader may take nothing of what waits for it. Then its connection is closed; it comes back with its last offset.'),
   'limits.page_bytes': option(bytes(1024, 64 * 1024 ** 2), 1_048_576, 'A catch-up read ends after the record that reaches this size; the reader asks again from there.'),
 
-  'http.cors_origins': option(listOf(origin), ['*'], 'Origins whose pages may call the server; * allows all.', { envAliases: ['CORS_ORIGINS'] }),
+  'http.cors_origins': option(listOf(origin), ['*'], 'Origins whose pages may call the server; * allows all.', {
+    envAliases: ['CORS_ORIGINS'],
+    flags: [{ flags: '--cors-allowed-origins <ORIGIN>', help: 'origins whose pages may call the server; may be repeated', repeated: true }],
+  }),
   'http.allow_wildcard_cors': option(boolean, true, 'false makes the start fail while http.cors_origins is *.'),
   'http.stream_base_path': option(basePath, '/v1/stream', 'Path below which streams live.'),
   'http.allow_insecure_webhooks': option(boolean, false, 'Allow webhooks over http:// to this machine, for development.'),
@@ -104,9 +114,11 @@ export const options = {
 
   'auth.issuers': option(issuers, [], 'Who may make tokens that this server accepts. None: tokens are not looked at.'),
   stream_apis: option(streamApis, [], 'Who may do what with which streams; the first entry whose pattern fits decides. None: streams are open.'),
+  ...accountOptions,
+  ...recordOptions,
 }
 
-/** Paths that other servers of the protocol, or later versions, have, and what to do here instead. */
+/** Paths that other servers of the protocol have, and what to do here instead. */
 export const foreignPaths: Readonly<Record<string, string>> = {
   'transport.tls.alpn_protocols': 'it follows from transport.http.versions',
   'admin.enabled': 'the admin surface is the local control socket, always there; remove it',
@@ -114,11 +126,6 @@ export const foreignPaths: Readonly<Record<string, string>> = {
   'proxy.identity.mode': 'callers are known by tokens (auth.issuers); remove it',
   'proxy.identity.header_name': 'callers are known by tokens (auth.issuers); remove it',
   'proxy.identity.require_tls': 'callers are known by tokens (auth.issuers); remove it',
-  record_apis: 'record APIs are not part of this version',
-  databases: 'record APIs are not part of this version',
-  schemas: 'record APIs are not part of this version',
-  email: 'accounts are not part of this version',
-  jobs: 'jobs are not part of this version',
 }
 
 /** The configuration as the rest of the product sees it: `config.storage.dataDir`. */
@@ -130,6 +137,10 @@ export type OptionPath = keyof typeof options
 export const optionTable: ReadonlyMap<OptionPath, Option<unknown>> = new Map(
   Object.entries<Option<unknown>>(options).map(([path, option]) => [path as OptionPath, option]),
 )
+
+function otherUrl(value: unknown): string | null {
+  return typeof value === 'string' ? value : null
+}
 
 function transportMode(values: Values): 'http' | 'tls' | 'mtls' {
   if ((values.get('tls.cert_path') ?? null) === null) return 'http'

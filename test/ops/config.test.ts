@@ -236,7 +236,7 @@ describe('one mistake each in the file', () => {
     ['transport { tls { alpn_protocols: ["h2"] } }', 'transport.tls.alpn_protocols: not an option here: it follows from transport.http.versions (1:19)'],
     ['proxy { trusted_proxies: ["10.0.0.0/33"] }', 'proxy.trusted_proxies[0]: expected an IP address or network such as 10.0.0.0/8, got "10.0.0.0/33" (1:27)'],
     ['proxy { enabled: true }', 'proxy.enabled: expected false, as proxy.trusted_proxies says, got true (1:18)'],
-    ['record_apis: [{ name: "posts" }]', 'record_apis: not an option here: record APIs are not part of this version (1:1)'],
+    ['record_apis: [{ name: "posts" }]', 'record_apis[0].table_name: expected the name of a table or view, got nothing (1:15)'],
     ['auth { issuers { name: "a" issuer: "i" } }', 'auth.issuers[0]: expected one of jwks_url and jwks_path, got neither (1:16)'],
     ['auth { issuers { name: "a" jwks_path: "i" } }', 'auth.issuers[0].issuer: expected a string that is not empty, got nothing (1:16)'],
     ['auth { issuers { name: "a" issuer: "i" jwks_url: "http://idp/keys" } }', 'auth.issuers[0].jwks_url: expected an https:// URL (http:// only to localhost), got "http://idp/keys" (1:50)'],

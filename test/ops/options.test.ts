@@ -64,6 +64,15 @@ describe('environment', () => {
     ['DS_SERVER__URL', 'https://streams.example.org/', 'server.url', 'https://streams.example.org'],
     ['DS_HTTP__METRICS_TOKEN', '0123456789abcdef', 'http.metrics_token', '0123456789abcdef'],
     ['DS_DEPOT', '/srv/depot', 'depot', '/srv/depot'],
+    ['DS_RECORDS__QUERY_TIMEOUT_MS', '500', 'records.query_timeout_ms', 500],
+    ['DS_RECORDS__CHANGES_RETENTION_BYTES', '16MiB', 'records.changes_retention_bytes', 16 * 1024 ** 2],
+    // TrailBase's
+    ['DATA_DIR', '/srv/depot', 'depot', '/srv/depot'],
+    ['ADDRESS', 'localhost:4000', 'server.bind_address', { host: 'localhost', port: 4000 }],
+    ['PUBLIC_URL', 'https://app.example.org', 'server.url', 'https://app.example.org'],
+    ['TRAIL_SERVER_SITE_URL', 'https://app.example.org', 'server.site_url', 'https://app.example.org'],
+    ['TRAIL_SERVER_ENABLE_RECORD_TRANSACTIONS', 'true', 'server.enable_record_transactions', true],
+    ['TRAIL_AUTH_AUTH_TOKEN_TTL_SEC', '60', 'auth.auth_token_ttl_sec', 60],
   ]
   test.each(names)('%s=%s', (name, text, path, value) => {
     const loaded = loadConfig(workspace.inputs({ [name]: text }))
@@ -86,10 +95,11 @@ describe('environment', () => {
   })
 
   test('every scalar has its name', () => {
+    const fileOnly = ['auth.issuers', 'auth.oauth_providers', 'databases', 'jobs.system_jobs', 'record_apis', 'schemas', 'stream_apis']
     for (const [path, option] of optionTable) {
       const name = `DS_${path.toUpperCase().replaceAll('.', '__')}`
       expect([path, envNames(path, option).some(alias => alias.name === name)]).toEqual([path, true])
-      expect([path, isFileOnly(option)]).toEqual([path, ['auth.issuers', 'stream_apis'].includes(path)])
+      expect([path, isFileOnly(option)]).toEqual([path, fileOnly.includes(path)])
     }
   })
 })
@@ -114,6 +124,7 @@ describe('flags', () => {
     ['publicUrl', 'http://h:1/base/', 'server.url', 'http://h:1/base'],
     ['storage', 'memory', 'storage.mode', 'memory'],
     ['log', 'debug', 'log.filter', 'debug'],
+    ['runtimeThreads', '1', 'server.runtime_threads', 1],
   ]
   test.each(names)('%s=%s', (attribute, text, path, value) => {
     const loaded = loadConfig(workspace.inputs({}, { [attribute]: text }))
@@ -126,6 +137,13 @@ describe('flags', () => {
     expect(config.limits.pageBytes).toBe(2 * 1024 * 1024)
     expect(config.http.corsOrigins).toEqual(['https://a.example', 'https://b.example'])
     expect(origins.get('limits.page_bytes')).toBe('flag --set')
+  })
+
+  test('flags without a value, and repeated ones', () => {
+    const { config, origins } = loadConfig(workspace.inputs({}, { dev: true, corsAllowedOrigins: ['https://a.example', 'https://b.example'] }))
+    expect(config.server.dev).toBe(true)
+    expect(config.http.corsOrigins).toEqual(['https://a.example', 'https://b.example'])
+    expect(origins.get('server.dev')).toBe('flag --dev')
   })
 
   test('attributes are what commander makes of the flags', async () => {
