@@ -8,8 +8,9 @@ import type { StreamRow } from './store/store.ts'
 
 /** Streams kept in memory although nothing waits for them: most requests then need no look into a table. */
 export const cachedStreamsMax = 20_000
-/** Streams looked at by one round of eviction. */
+/** Streams looked at by one round of eviction, and streams that must come before the next one: most may not be stored yet. */
 const evictionRound = 512
+const streamsPerRound = 256
 
 export class Registry {
   readonly #shards: readonly Shard[]
@@ -19,6 +20,7 @@ export class Registry {
   /** Ids of sources that lost their last fork, until the sweeper has seen to them: hidden ones must go. */
   readonly unforked = new Set<number>()
   readonly #nextId: number[]
+  #evictAbove = cachedStreamsMax
   /** Stores when a stream was touched last, so that it may leave memory; set by the engine. */
   storeTouch: (stream: StreamState) => void = () => {}
 
@@ -87,7 +89,7 @@ export class Registry {
   add(stream: StreamState): void {
     this.#byId.set(stream.id, stream)
     this.#byPath.set(stream.path, stream)
-    if (this.#byId.size > cachedStreamsMax) this.#evictSome()
+    if (this.#byId.size > this.#evictAbove) this.#evictSome()
   }
 
   /** The creation of `stream` could not be stored; `before` is the latest of its name again. */
@@ -139,13 +141,14 @@ export class Registry {
   #evictSome(): void {
     let looked = 0
     for (const stream of this.#byId.values()) {
-      if (looked++ === evictionRound) return
+      if (looked++ === evictionRound) break
       this.#byId.delete(stream.id)
       const shard = this.shardOfId(stream.id)
       const stored = shard.applies && stream.evictable && shard.appliedGroup >= stream.lastGroup && !this.#holdsTouch(stream)
       if (stored && this.#byPath.get(stream.path) === stream) this.#byPath.delete(stream.path)
       else if (!stored) this.#byId.set(stream.id, stream)
     }
+    this.#evictAbove = Math.max(cachedStreamsMax, this.#byId.size + streamsPerRound)
   }
 
   /** A window that only reads renewed would be shortened by what is not stored of it: the stream leaves on a later walk. */
