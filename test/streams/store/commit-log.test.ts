@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AssertionError } from '../../../src/lib/assert.ts'
-import { CommitLog } from '../../../src/streams/store/commit-log.ts'
+import { CommitLog, systemDisk, type LogDisk } from '../../../src/streams/store/commit-log.ts'
 import { GroupEncoder, groupIntact, groupNumber } from '../../../src/streams/store/group.ts'
 import { LogSegments, segmentPath } from '../../../src/streams/store/log-segments.ts'
 import { StoreFull } from '../../../src/streams/store/store.ts'
@@ -36,7 +36,7 @@ class Scene implements Disposable {
   /** While set, no segment is prepared. */
   failure: Error | null = null
 
-  constructor(synced: boolean) {
+  constructor(synced: boolean, disk: LogDisk = systemDisk) {
     let keys = 0x1000
     this.segments = new LogSegments(join(root, String(directories++)), nextBytes, () => keys++)
     const segmentKey = this.segments.prepare(1, firstBytes)
@@ -47,6 +47,7 @@ class Scene implements Disposable {
       segmentBytes: firstBytes,
       nextSegmentBytes: nextBytes,
       synced,
+      disk,
       prepare: async segment => {
         this.asked.push(segment)
         if (this.failure !== null) throw this.failure
@@ -63,6 +64,27 @@ class Scene implements Disposable {
 
   [Symbol.dispose](): void {
     this.log.close()
+  }
+}
+
+/** The real disk, which says that it is full only after it took the bytes: as file systems do that copy on write, or find their place late. */
+class LateDisk implements LogDisk {
+  refusals = 0
+
+  write(file: number, bytes: Uint8Array, from: number, length: number, at: number, done: (error: Error | null, written: number) => void): void {
+    systemDisk.write(file, bytes, from, length, at, (error, written) => done(error ?? this.#refusal(), written))
+  }
+
+  writeSync(file: number, bytes: Uint8Array, from: number, length: number, at: number): number {
+    const isZero = bytes.every(byte => byte === 0)
+    const refusal = this.#refusal()
+    const written = isZero && refusal !== null ? 0 : systemDisk.writeSync(file, bytes, from, length, at)
+    if (refusal !== null) throw refusal
+    return written
+  }
+
+  #refusal(): Error | null {
+    return this.refusals-- > 0 ? Object.assign(new Error('no room'), { code: 'ENOSPC' }) : null
   }
 }
 
@@ -155,6 +177,26 @@ describe.each([
     using scene = new Scene(synced)
     expect(await scene.log.append(groupOf(1, nextBytes + 1)).catch((error: unknown) => error)).toBeInstanceOf(AssertionError)
     expect(scene.replayed).toEqual([])
+  })
+
+  test('a group that was refused after its bytes arrived is not found again', async () => {
+    const disk = new LateDisk()
+    using scene = new Scene(synced, disk)
+    await scene.log.append(groupOf(1, 100))
+    disk.refusals = 1
+    expect(await scene.log.append(groupOf(2, 300)).catch((error: unknown) => error)).toBeInstanceOf(StoreFull)
+    expect(scene.replayed).toEqual([1])
+    await scene.log.append(groupOf(2, 200))
+    expect(scene.replayed).toEqual([1, 2])
+  })
+
+  test('one that cannot be taken back is not refused: the log is fatal', async () => {
+    const disk = new LateDisk()
+    using scene = new Scene(synced, disk)
+    disk.refusals = Infinity
+    const told: unknown = await scene.log.append(groupOf(1, 100)).catch((error: unknown) => error)
+    expect(told).toBeInstanceOf(Error)
+    expect(told).not.toBeInstanceOf(StoreFull)
   })
 
   // A file system that copies on write needs room also where a file has its full size; /dev/full refuses like that.
