@@ -13,6 +13,8 @@ export interface Context {
   readonly ids: Ids
   /** Where configuration comes from, flags aside: each command adds its own. */
   readonly inputs: ConfigInputs
+  /** Flags that stood before the command. */
+  readonly globalFlags: () => object
   /** Makes a commander action of a function that returns its exit code. */
   readonly action: <Args extends unknown[]>(run: (...args: Args) => Promise<number>) => (...args: Args) => Promise<void>
 }

@@ -8,6 +8,7 @@ import type { ConfigInputs } from '../ops/config.ts'
 import { addCheck } from './check.ts'
 import { addCompletion } from './completion.ts'
 import { addConfig } from './config-command.ts'
+import { addGlobalFlags } from './configured.ts'
 import { addExamples, exitOk, exitUsage, type Context } from './context.ts'
 import { addHealth } from './health.ts'
 import type { Io } from './io.ts'
@@ -46,8 +47,10 @@ interface Outcome {
 /** The program with all its commands; also what the reference page and the completions are made from. */
 export function createProgram(options: ProgramOptions, isJson: boolean): { readonly program: Command; readonly outcome: Outcome } {
   const outcome: Outcome = { code: exitOk, printed: [] }
+  const program = new Command('headwater')
   const context: Context = {
     ...options,
+    globalFlags: () => program.opts(),
     clock: systemClock,
     ids: systemIds,
     action: run =>
@@ -55,16 +58,18 @@ export function createProgram(options: ProgramOptions, isJson: boolean): { reado
         outcome.code = await run(...args)
       },
   }
-  const program = new Command('headwater')
+  program
     .description('A complete Durable Streams server in one executable')
     .version(`headwater ${build.version}`, '-V, --version', 'print the version')
     .exitOverride()
+    .enablePositionalOptions()
     .configureOutput({
       writeOut: text => void outcome.printed.push(options.io.out(text)),
       writeErr: text => (isJson ? undefined : options.io.err(text)),
       outputError: (text, write) => write(options.io.hasColors ? text.replace(/^error:/, '\u001b[31merror:\u001b[39m') : text),
     })
     .showHelpAfterError('(--help shows what there is, with examples)')
+  addGlobalFlags(program)
   for (const add of [addServe, addStream, addConfig, addCheck, addHealth, addCompletion, addVersion]) add(program, context)
   addExamples(program, [
     ['headwater serve', 'run the server on 127.0.0.1:4437 with its data in ./depot'],

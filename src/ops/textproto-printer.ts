@@ -13,17 +13,35 @@ function printFields(fields: readonly FieldTree[], indent: string): string {
 
 function printField(field: FieldTree, indent: string): string {
   const { name, value } = field
-  const text = value.kind === 'message' ? `${name} ${printValue(value, indent)}` : `${name}: ${printValue(value, indent)}`
+  // A line of a comment has room for a text of one line only.
+  const printed = value.kind === 'text' && field.commentedOut === true ? quote(value.value) : printValue(value, indent)
+  const text = `${name}${value.kind === 'message' ? '' : ':'}${printed.startsWith('\n') ? '' : ' '}${printed}`
   const comment = field.comment === undefined ? '' : `  # ${oneLine(field.comment)}`
   return field.commentedOut === true ? `# ${oneLine(text)}${comment}` : `${text}${comment}`
 }
 
+/** Lists of scalars that are longer get a line for each item. */
+const lineCharactersMax = 100
+
 function printValue(value: Tree, indent: string): string {
-  if (value.kind === 'text') return quote(value.value)
+  if (value.kind === 'text') return printText(value.value, `${indent}  `)
   if (value.kind === 'number') return printNumber(value.value)
   if (value.kind === 'word') return value.value
-  if (value.kind === 'list') return `[${value.items.map(item => printValue(item, indent)).join(', ')}]`
+  if (value.kind === 'list') return printList(value.items, indent)
   return value.fields.length === 0 ? '{}' : `{\n${printFields(value.fields, `${indent}  `)}${indent}}`
+}
+
+/** Text of several lines: each is a string of its own, which readers join. */
+function printText(text: string, indent: string): string {
+  const lines = text.split(/(?<=\n)/)
+  return lines.length < 2 ? quote(text) : lines.map(line => `\n${indent}${quote(line)}`).join('')
+}
+
+function printList(items: readonly Tree[], indent: string): string {
+  const texts = items.map(item => printValue(item, indent))
+  const isLong = items.every(item => item.kind !== 'message') && texts.join(', ').length > lineCharactersMax
+  if (!isLong) return `[${texts.join(', ')}]`
+  return `[\n${items.map(item => `${indent}  ${printValue(item, `${indent}  `)}`).join(',\n')}\n${indent}]`
 }
 
 function printNumber(value: number | bigint): string {
