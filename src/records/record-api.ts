@@ -17,6 +17,8 @@ export interface RecordApi {
   readonly acl: { readonly world: ReadonlySet<RecordAction>; readonly authenticated: ReadonlySet<RecordAction> }
   /** SQL expressions as configured; null: the ACL alone decides. records/rules.ts makes statements of them. */
   readonly rules: Readonly<Record<RecordAction, string | null>>
+  /** What is known of each rule; null where there is none. */
+  readonly facts: Readonly<Record<RecordAction, RuleFacts | null>>
   readonly conflict: 'abort' | 'ignore' | 'replace'
   /** Columns that get the caller's id when a create leaves them out. */
   readonly autofill: readonly Column[]
@@ -26,6 +28,18 @@ export interface RecordApi {
   readonly listLimitMax: number
   /** Additional databases whose tables the rules or the view name. */
   readonly attached: readonly string[]
+}
+
+export interface RuleFacts {
+  /** It looks at the record that exists. */
+  readonly needsRow: boolean
+  readonly needsUser: boolean
+  /** It looks at the values or at the names of the fields of the request. */
+  readonly needsRequest: boolean
+  /** Tables that it reads besides its own record, as `database.table`, sorted. */
+  readonly readsTables: readonly string[]
+  /** Every table it reads is found by key or index: its cost does not grow with their size. What scans goes to a reader thread. */
+  readonly isKeyed: boolean
 }
 
 /**
@@ -44,7 +58,10 @@ export interface ExpandTarget {
   readonly via: Column
   /** Columns of `relation` that may be shown. */
   readonly visible: readonly Column[]
-  /** Rule that every shown row of `relation` must pass (`_ROW_`, `_USER_`), null when none. From the API named in the configuration, if any. */
+  /**
+   * Rule that every shown row of `relation` must pass (`_ROW_`, `_USER_`), null when none. From the API named in the configuration, if any:
+   * its read rule, and that the caller is a user when its ACL wants one.
+   */
   readonly readRule: string | null
   /** Second hop, from `relation`. Empty on the second hop. */
   readonly next: ReadonlyMap<string, ExpandTarget>

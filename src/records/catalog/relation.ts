@@ -15,13 +15,13 @@ export type ColumnFormat =
 
 export type JsonSchema = Readonly<Record<string, unknown>> | boolean
 
-/** A foreign key declared on the column itself. */
+/** A foreign key of this column alone. */
 export interface Reference {
   /** Table in the same database. */
   readonly table: string
   /** Referred column; of `REFERENCES t` without a column, the key of `t`. */
   readonly column: string
-  /** The declaration names the column. Autofill wants that (trailbase-api.md §5.1). */
+  /** It is declared on the column itself and names the other column. Autofill wants that (trailbase-api.md §5.1). */
   readonly isExplicit: boolean
 }
 
@@ -41,6 +41,8 @@ export interface Column {
   readonly isHidden: boolean
   readonly format: ColumnFormat
   readonly reference: Reference | null
+  /** Holds, or is made from, what no API may show: `_user.password_hash` and `_user.totp_secret`. */
+  readonly isSecret?: true
 }
 
 export type RelationKind = 'table' | 'view' | 'search'
@@ -58,4 +60,6 @@ export interface Relation {
   readonly isWithoutRowid: boolean
   /** SQL text of its CREATE statement. */
   readonly sql: string
+  /** Why it can be no record API, as far as its schema alone says so. */
+  readonly problems?: readonly string[]
 }
