@@ -1,0 +1,29 @@
+/** What a query may ask for at the most. The deadline and the rows of a page are the API's and the configuration's. */
+
+/** Bytes of the query string as it came. */
+export const queryBytesMax = 16 * 1024
+/** Parameters of one query string, the ignored ones included. */
+export const parametersMax = 256
+/** Brackets of one parameter, TrailBase's limit (trailbase-api.md §6.1). */
+export const bracketsMax = 9
+/** `$and` and `$or` inside each other. */
+export const groupDepthMax = 5
+/** Conditions of one filter. */
+export const conditionsMax = 64
+/** Values of one `$in` or `$nin`. */
+export const inValuesMax = 256
+/** Characters of a pattern of `$like` or `$re`. */
+export const patternCharsMax = 512
+export const orderColumnsMax = 5
+export const expandMax = 5
+export const fieldsMax = 256
+export const aggregatesMax = 16
+export const groupColumnsMax = 5
+/** Characters of `match`. */
+export const matchCharsMax = 1024
+/** Parentheses inside each other in `match`. */
+export const matchDepthMax = 16
+/** Records of a page when the client names no limit. */
+export const limitDefault = 50
+/** Records that one reverse expand brings along for each record. */
+export const expandChildrenMax = 100
