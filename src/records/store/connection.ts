@@ -1,0 +1,104 @@
+/** Opens connections to the databases of a depot: `main` and what is attached, each under its name. What runs on them is not its business. */
+import { Database, constants } from 'bun:sqlite'
+import { pathToFileURL } from 'node:url'
+import { OperatorError } from '../../lib/errors.ts'
+import { openWriter } from '../../storage/database.ts'
+
+/** A database by the name that statements use. */
+export interface NamedDatabase {
+  readonly name: string
+  readonly path: string
+}
+
+/** What one connection sees. All of it is read-only but `target`, when the connection is a writer's. */
+export interface ConnectionPlan {
+  /** The database that the connection is for. */
+  readonly target: string
+  /** `main` first, then what is attached, `target` among them. */
+  readonly databases: readonly NamedDatabase[]
+}
+
+/** Registers the functions that statements and schemas call. */
+export type PrepareConnection = (db: Database) => void
+
+/** Databases beside `main` that SQLite attaches to one connection. */
+export const attachedMax = 10
+const busyTimeoutMs = 10_000
+const pageBytes = 4096
+const writerCacheBytes = 16 * 1024 * 1024
+const readerCacheBytes = 16 * 1024 * 1024
+
+/** What a connection for `target` needs to see: itself, `main`, and the databases that its rules and views name. */
+export function planConnection(target: string, databases: readonly NamedDatabase[], attach: ReadonlyMap<string, readonly string[]>): ConnectionPlan {
+  const names = new Set(['main', target, ...(attach.get(target) ?? [])])
+  if (names.size > attachedMax + 1) {
+    throw new OperatorError(
+      `the record APIs of database "${target}" use ${names.size - 1} further databases; SQLite attaches ${attachedMax}`,
+      'name fewer in attached_databases',
+      78,
+    )
+  }
+  const seen = [...names].map(name => {
+    const found = databases.find(database => database.name === name)
+    if (found === undefined) throw new OperatorError(`there is no database "${name}"`, 'add it to databases, or correct attached_databases', 78)
+    return found
+  })
+  return { target, databases: seen }
+}
+
+/** The one connection that writes `target`, creating its file when it is missing; the other databases cannot be written through it. */
+export function openRecordWriter(plan: ConnectionPlan, prepare: PrepareConnection): Database {
+  createFile(plan)
+  const isMain = plan.target === 'main'
+  const db = open(plan, isMain ? 'rw' : 'ro', constants.SQLITE_OPEN_READWRITE)
+  for (const { name } of plan.databases) {
+    if (name !== plan.target) continue
+    db.run(`PRAGMA ${quoted(name)}.synchronous = FULL`)
+    db.run(`PRAGMA ${quoted(name)}.cache_size = -${writerCacheBytes / 1024}`)
+  }
+  db.run('PRAGMA wal_autocheckpoint = 0')
+  db.run('PRAGMA temp_store = MEMORY') // a statement journal in a file would make a full or read-only /tmp an error of storage
+  db.run('PRAGMA foreign_keys = ON')
+  db.run('PRAGMA recursive_triggers = ON') // a REPLACE fires the delete triggers of what it replaces: the change log needs them
+  finish(db, prepare)
+  return db
+}
+
+export function openRecordReader(plan: ConnectionPlan, prepare: PrepareConnection): Database {
+  const db = open(plan, 'ro', constants.SQLITE_OPEN_READONLY)
+  db.run('PRAGMA query_only = ON')
+  for (const { name } of plan.databases) db.run(`PRAGMA ${quoted(name)}.cache_size = -${readerCacheBytes / 1024}`)
+  finish(db, prepare)
+  return db
+}
+
+/** Makes the file a WAL database that is synced; refuses an SQLite that is too old. */
+function createFile({ target, databases }: ConnectionPlan): void {
+  const file = databases.find(({ name }) => name === target)
+  if (file !== undefined) openWriter(file.path, { pageBytes, cacheBytes: writerCacheBytes }).close(true)
+}
+
+function open({ target, databases }: ConnectionPlan, mainMode: 'rw' | 'ro', flags: number): Database {
+  const main = databases.find(({ name }) => name === 'main')
+  if (main === undefined) throw new OperatorError('there is no database "main"', 'name it first', 78)
+  const db = new Database(uri(main.path, mainMode), flags | constants.SQLITE_OPEN_URI)
+  db.run(`PRAGMA busy_timeout = ${busyTimeoutMs}`)
+  const isWriter = flags === constants.SQLITE_OPEN_READWRITE
+  for (const { name, path } of databases) {
+    if (name !== 'main') db.run(`ATTACH ? AS ${quoted(name)}`, [uri(path, isWriter && name === target ? 'rw' : 'ro')])
+  }
+  return db
+}
+
+function finish(db: Database, prepare: PrepareConnection): void {
+  db.run('PRAGMA case_sensitive_like = ON') // trailbase-api.md §7.3
+  prepare(db)
+}
+
+function uri(path: string, mode: 'rw' | 'ro'): string {
+  return `${pathToFileURL(path).href}?mode=${mode}`
+}
+
+export function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}

@@ -1,0 +1,247 @@
+/** The HTTP thread's end of one database's writer: gathers programs into groups, keeps order, gives results back. Running them is group-writer.ts. */
+import { must } from '../../lib/assert.ts'
+import { fail, OperatorError, Refusal } from '../../lib/errors.ts'
+import type { Program, ProgramResult } from '../../storage/program.ts'
+import type { Unrun } from '../../storage/program-runner.ts'
+import type { ExclusiveOutcome, FromWriter, Script, ThreadSettings, ToWriter } from './messages.ts'
+import { decodeOutcome, programBytes, ProgramEncoder } from './wire.ts'
+
+export interface WriterLimits {
+  /** Programs that may wait for a commit, those in flight included. */
+  readonly queuedProgramsMax: number
+  /** Bytes of their values. */
+  readonly queuedBytesMax: number
+  /** Programs of one transaction. */
+  readonly groupProgramsMax: number
+}
+
+export const defaultWriterLimits: WriterLimits = { queuedProgramsMax: 16_384, queuedBytesMax: 128 * 1024 * 1024, groupProgramsMax: 1024 }
+
+/** Groups that a writer has before it: one that commits, and one that it takes without waiting for us. */
+const groupsInFlightMax = 2
+
+export interface WriterParts {
+  readonly limits: WriterLimits
+  /** Ends the process: after a failed commit nothing may be acknowledged. */
+  readonly fence: (message: string) => void
+  readonly walGrown: () => void
+  /** After the results of a commit are delivered. */
+  readonly committed: (txn: number) => void
+}
+
+interface WaitingProgram {
+  readonly program: Program
+  readonly bytes: number
+  readonly resolve: (result: ProgramResult) => void
+  readonly reject: (error: Error) => void
+}
+
+/** One message to the thread, and what to do with its answer. Programs gather in the last one until it is sent. */
+interface Job {
+  readonly programs: WaitingProgram[] | null
+  readonly message: (number: number) => ToWriter
+  readonly settle: (answer: FromWriter) => void
+  readonly reject: (error: Error) => void
+}
+
+export class DatabaseWriter {
+  readonly #worker: Worker
+  readonly #parts: WriterParts
+  readonly #encoder = new ProgramEncoder()
+  readonly #waiting: Job[] = []
+  readonly #posted: Job[] = []
+  #queuedPrograms = 0
+  #queuedBytes = 0
+  #number = 0
+  #scheduled = false
+  #state: 'open' | 'closing' | 'fenced' = 'open'
+  #opening: PromiseWithResolvers<void> | null = Promise.withResolvers<void>()
+  #idle: PromiseWithResolvers<void> | null = null
+  #closed: PromiseWithResolvers<void> | null = null
+
+  private constructor(worker: Worker, parts: WriterParts) {
+    this.#worker = worker
+    this.#parts = parts
+    worker.onmessage = ({ data }: MessageEvent<FromWriter>) => this.#take(data)
+    worker.onerror = event => this.#fail(`a writer thread failed: ${event.message}`)
+    worker.addEventListener('close', () => {
+      if (this.#closed === null) this.#fail('a writer thread ended')
+    })
+  }
+
+  /** Starts the thread and waits until it has its file. Throws OperatorError for what an operator must mend. */
+  static async open(settings: ThreadSettings, parts: WriterParts): Promise<DatabaseWriter> {
+    const writer = new DatabaseWriter(new Worker(new URL('./writer-worker.ts', import.meta.url).href), parts)
+    writer.#post({ kind: 'open', settings })
+    await writer.#opening?.promise
+    return writer
+  }
+
+  /** Resolves when the program is synced or known to have failed. Refuses `overloaded`, `insufficient_storage`, `shutting_down`. */
+  write(program: Program): Promise<ProgramResult> {
+    this.#admit()
+    const bytes = programBytes(program)
+    const { queuedProgramsMax, queuedBytesMax } = this.#parts.limits
+    if (this.#queuedPrograms >= queuedProgramsMax || (this.#queuedPrograms > 0 && this.#queuedBytes + bytes > queuedBytesMax)) {
+      fail('overloaded', { detail: 'too many writes wait for the disk' })
+    }
+    return new Promise((resolve, reject) => this.#gather({ program, bytes, resolve, reject }))
+  }
+
+  /** Runs `scripts` after everything that was written before, and before everything that is written after. */
+  exclusive(scripts: readonly Script[], transaction: boolean): Promise<ExclusiveOutcome> {
+    this.#admit()
+    const { promise, resolve, reject } = Promise.withResolvers<ExclusiveOutcome>()
+    const settle = (answer: FromWriter) => {
+      if (answer.kind !== 'excluded') return
+      if (answer.outcome.ok === null) return reject(refusalOf(answer.outcome))
+      resolve(answer.outcome)
+      if (answer.outcome.ok && answer.outcome.txn !== null) this.#tellCommitted(answer.outcome.txn)
+    }
+    this.#enqueue({ programs: null, message: number => ({ kind: 'exclusive', number, scripts, transaction }), settle, reject })
+    return promise
+  }
+
+  /** Opens the connection anew between two groups. */
+  reopen(settings: ThreadSettings): Promise<void> {
+    this.#admit()
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    this.#enqueue({ programs: null, message: () => ({ kind: 'reopen', settings }), settle: () => resolve(), reject })
+    return promise
+  }
+
+  /** The WAL was copied by another thread. */
+  restartWal(): void {
+    if (this.#state !== 'fenced' && this.#closed === null) this.#post({ kind: 'checkpoint' })
+  }
+
+  /** Takes nothing more; resolves when all that waits is written. */
+  async drain(): Promise<void> {
+    if (this.#state === 'open') this.#state = 'closing'
+    if (this.#posted.length === 0 && this.#waiting.length === 0) return
+    this.#idle ??= Promise.withResolvers()
+    await this.#idle.promise
+  }
+
+  /** Writes what waits, then closes. */
+  async stop(): Promise<void> {
+    await this.drain()
+    if (this.#state !== 'fenced') {
+      this.#closed = Promise.withResolvers()
+      this.#post({ kind: 'close' })
+      await this.#closed.promise
+    }
+    this.#worker.terminate()
+  }
+
+  #admit(): void {
+    if (this.#state === 'closing') fail('shutting_down', {})
+    if (this.#state === 'fenced') fail('storage_fenced', {})
+  }
+
+  #gather(waiting: WaitingProgram): void {
+    this.#queuedPrograms++
+    this.#queuedBytes += waiting.bytes
+    const programs = this.#waiting.at(-1)?.programs
+    if (programs && programs.length < this.#parts.limits.groupProgramsMax) programs.push(waiting)
+    else this.#enqueue(this.#group([waiting]))
+  }
+
+  #group(programs: WaitingProgram[]): Job {
+    return {
+      programs,
+      message: number => ({ kind: 'group', number, group: this.#encoder.encode(programs.map(({ program }) => program), bytesOf(programs)) }),
+      settle: answer => this.#settle(programs, answer),
+      reject: error => programs.forEach(each => each.reject(error)),
+    }
+  }
+
+  #enqueue(job: Job): void {
+    this.#waiting.push(job)
+    this.#schedule()
+  }
+
+  /** After the tick, so that all that it brings is one group. */
+  #schedule(): void {
+    if (this.#scheduled || this.#posted.length >= groupsInFlightMax) return
+    this.#scheduled = true
+    queueMicrotask(() => {
+      this.#scheduled = false
+      while (this.#posted.length < groupsInFlightMax && this.#state !== 'fenced') {
+        const job = this.#waiting.shift()
+        if (job === undefined) return
+        this.#posted.push(job)
+        this.#post(job.message(++this.#number))
+      }
+    })
+  }
+
+  #take(message: FromWriter): void {
+    switch (message.kind) {
+      case 'walGrown':
+        return this.#parts.walGrown()
+      case 'closed':
+        return this.#closed?.resolve()
+      case 'fatal':
+        return this.#fail(message.message)
+      case 'refused':
+        return this.#fail(`${message.message}; ${message.remedy}`, new OperatorError(message.message, message.remedy, message.exitCode))
+      case 'ready':
+        if (this.#opening === null) return this.#answered(message)
+        this.#opening.resolve()
+        this.#opening = null
+        return
+      default:
+        return this.#answered(message)
+    }
+  }
+
+  /** Messages are answered in their order. */
+  #answered(answer: FromWriter): void {
+    const job = must(this.#posted.shift(), 'an answer has its question')
+    this.#schedule()
+    job.settle(answer)
+    if (this.#posted.length === 0 && this.#waiting.length === 0) this.#idle?.resolve()
+  }
+
+  #settle(programs: readonly WaitingProgram[], answer: FromWriter): void {
+    if (answer.kind !== 'done') return
+    this.#queuedPrograms -= programs.length
+    this.#queuedBytes -= bytesOf(programs)
+    for (const [index, { resolve, reject }] of programs.entries()) {
+      const outcome = decodeOutcome(must(answer.outcomes[index], 'every program has an outcome'))
+      if (outcome.ok === null) reject(refusalOf(outcome))
+      else resolve(outcome)
+    }
+    if (answer.committed !== null) this.#tellCommitted(answer.committed)
+  }
+
+  /** Whoever waits for a result goes on first. */
+  #tellCommitted(txn: number): void {
+    queueMicrotask(() => this.#parts.committed(txn))
+  }
+
+  #fail(message: string, reason?: OperatorError): void {
+    if (this.#state === 'fenced') return
+    this.#state = 'fenced'
+    const error = new Refusal('storage_fenced', {})
+    for (const job of [...this.#posted.splice(0), ...this.#waiting.splice(0)]) job.reject(error)
+    this.#idle?.resolve()
+    this.#closed?.resolve()
+    if (this.#opening === null) return this.#parts.fence(message)
+    this.#opening.reject(reason ?? new Error(message))
+    this.#worker.terminate()
+  }
+
+  #post(message: ToWriter): void {
+    this.#worker.postMessage(message)
+  }
+}
+
+function bytesOf(programs: readonly WaitingProgram[]): number {
+  return programs.reduce((sum, { bytes }) => sum + bytes, 0)
+}
+
+function refusalOf({ why, message }: Unrun): Refusal {
+  return why === 'full' ? new Refusal('insufficient_storage', { detail: message }) : new Refusal('overloaded', { detail: message })
+}

@@ -1,0 +1,83 @@
+/** Reads inside a reader's thread: connections by what they see, all statements of a request on one state of the databases. Messages are reader-worker.ts. */
+import type { Database, SQLQueryBindings, Statement as SqliteStatement } from 'bun:sqlite'
+import type { Clock } from '../../lib/clock.ts'
+import type { SqlRow } from '../../lib/sql-value.ts'
+import type { Statement } from '../../storage/program.ts'
+import { StatementCache } from '../../storage/statement-cache.ts'
+import { openRecordReader, type ConnectionPlan } from './connection.ts'
+import { Deadline, prepareConnection, type FunctionSettings } from './prepare-connection.ts'
+
+/** Prepared statements of one connection. */
+const preparedStatementsMax = 512
+
+export interface ReadRows {
+  readonly rows: readonly (readonly SqlRow[])[]
+  /** Names of the columns per statement. */
+  readonly columns: readonly (readonly string[])[]
+}
+
+interface Connection {
+  readonly db: Database
+  readonly statements: StatementCache
+  readonly begin: SqliteStatement
+  readonly commit: SqliteStatement
+}
+
+export class RowReader {
+  readonly #functions: FunctionSettings
+  readonly #deadline: Deadline
+  readonly #connections = new Map<string, Connection>()
+
+  constructor(functions: FunctionSettings, clock: Clock) {
+    this.#functions = functions
+    this.#deadline = new Deadline(clock)
+  }
+
+  /** Runs `statements` in one read transaction. Throws DeadlinePassed, and what SQLite throws. */
+  read(plan: ConnectionPlan, statements: readonly Statement[], deadlineMs: number): ReadRows {
+    const connection = this.#connection(plan)
+    this.#deadline.start(deadlineMs)
+    if (statements.length === 1) return rowsOf(connection, statements)
+    connection.begin.run()
+    try {
+      return rowsOf(connection, statements)
+    } finally {
+      connection.commit.run()
+    }
+  }
+
+  /** One statement outside of a transaction: a point read. */
+  rows(plan: ConnectionPlan, sql: string, params: readonly SQLQueryBindings[]): readonly SqlRow[] {
+    return this.#connection(plan).statements.get(sql).statement.values(...params) as SqlRow[]
+  }
+
+  close(): void {
+    for (const { db, statements, begin, commit } of this.#connections.values()) {
+      statements.clear()
+      begin.finalize()
+      commit.finalize()
+      db.close(true)
+    }
+    this.#connections.clear()
+  }
+
+  #connection(plan: ConnectionPlan): Connection {
+    const known = this.#connections.get(plan.target)
+    if (known !== undefined) return known
+    const db = openRecordReader(plan, opened => prepareConnection(opened, this.#functions, this.#deadline))
+    const connection = { db, statements: new StatementCache(db, preparedStatementsMax), begin: db.prepare('BEGIN'), commit: db.prepare('COMMIT') }
+    this.#connections.set(plan.target, connection)
+    return connection
+  }
+}
+
+function rowsOf({ statements }: Connection, asked: readonly Statement[]): ReadRows {
+  const rows: (readonly SqlRow[])[] = []
+  const columns: (readonly string[])[] = []
+  for (const { sql, params } of asked) {
+    const { statement } = statements.get(sql)
+    rows.push(statement.values(...(params as SQLQueryBindings[])) as SqlRow[])
+    columns.push(statement.columnNames)
+  }
+  return { rows, columns }
+}
