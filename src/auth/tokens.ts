@@ -130,7 +130,7 @@ export class TokenVerifier {
       this.#refused.set(digest, { untilMs, revision: issuer.keys.revision, issuer })
       return this.#refuse('token_invalid', notSigned)
     }
-    const verified: Verified = { ...times, principal: toPrincipal(token, times), key, issuer }
+    const verified: Verified = { ...times, principal: toPrincipal(token, times, key), key, issuer }
     this.#verified.set(text, verified, text.length)
     this.#count('token', 'accepted')
     return currentPrincipal(verified, this.#clock.now())
@@ -179,8 +179,9 @@ async function firstThatVerifies(keys: readonly VerificationKey[], text: string,
   return null
 }
 
-function toPrincipal({ claims }: CompactToken, times: TokenTimes): UserPrincipal {
-  return { kind: 'user', subject: claims.sub ?? '', issuer: claims.iss, claims, expiresAtMs: times.expiresAtMs }
+function toPrincipal({ claims }: CompactToken, times: TokenTimes, key: VerificationKey): UserPrincipal {
+  const isRevoked = () => key.revoked
+  return { kind: 'user', subject: claims.sub ?? '', issuer: claims.iss, claims, expiresAtMs: times.expiresAtMs, isRevoked }
 }
 
 /**

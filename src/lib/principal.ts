@@ -20,6 +20,8 @@ export type Principal =
       readonly expiresAtMs: number | null
       /** The user of this depot behind the credential; absent for a claim-only principal of a foreign issuer. */
       readonly account?: Account
+      /** Whether the issuer withdrew the key that signed the credential; live readers are cut then, too. Absent: it never does. */
+      readonly isRevoked?: () => boolean
     }
   /** The operator on the local control socket, and the server's own loops. Passes every rule. */
   | { readonly kind: 'admin'; readonly subject: string }
@@ -30,6 +32,11 @@ export const localAdmin: Principal = { kind: 'admin', subject: 'local' }
 /** Milliseconds since the epoch at which `principal` ends, or null. */
 export function expiryOf(principal: Principal): number | null {
   return principal.kind === 'user' ? principal.expiresAtMs : null
+}
+
+/** Tells whether the credential of `principal` was withdrawn; null when none ever is. */
+export function revocationOf(principal: Principal): (() => boolean) | null {
+  return principal.kind === 'user' ? (principal.isRevoked ?? null) : null
 }
 
 /** What rules see as `_USER_.id`: the id of the user in this depot, 16 bytes, or null. */

@@ -17,11 +17,21 @@ export interface LiveLimits {
 /** Credentials are cut within a second of their end. */
 const tickMs = 500
 
+/** Tells whether a credential was withdrawn; null when it cannot be. */
+export type IsRevoked = (() => boolean) | null
+
+/** A long-poll whose credential may be withdrawn while it waits. */
+interface RevocablePoll {
+  readonly isRevoked: () => boolean
+  readonly end: () => void
+}
+
 export class LiveReaders {
   readonly #clock: Clock
   readonly #limits: LiveLimits
   readonly #jitter: () => number
-  readonly #sse = new Set<SseReader>()
+  readonly #sse = new Map<SseReader, IsRevoked>()
+  readonly #revocable = new Set<RevocablePoll>()
   readonly #stopping = new AbortController()
   #polls = 0
   #stopTicks: (() => void) | null = null
@@ -57,27 +67,32 @@ export class LiveReaders {
     return nowMs + this.#limits.sseCycleMs * (0.9 + 0.2 * this.#jitter())
   }
 
-  follow(reader: SseReader): void {
-    this.#sse.add(reader)
-    this.#stopTicks ??= this.#clock.every(tickMs, () => this.#tick())
+  follow(reader: SseReader, isRevoked: IsRevoked): void {
+    this.#sse.set(reader, isRevoked)
+    this.#startTicks()
   }
 
   unfollow(reader: SseReader): void {
     this.#sse.delete(reader)
-    if (this.#sse.size > 0) return
-    this.#stopTicks?.()
-    this.#stopTicks = null
+    this.#stopUnusedTicks()
   }
 
-  /** Counts a long-poll while it waits; resolves at the latest after `longPollMsMax`, or at `endAtMs`. */
-  async poll<T>(wait: (deadline: Promise<void>) => Promise<T>, endAtMs: number): Promise<T> {
+  /** Counts a long-poll while it waits; resolves at the latest after `longPollMsMax`, at `endAtMs`, or when its credential is withdrawn. */
+  async poll<T>(wait: (deadline: Promise<void>) => Promise<T>, endAtMs: number, isRevoked: IsRevoked): Promise<T> {
     this.#polls++
     const done = new AbortController()
+    const revocable = isRevoked === null ? null : { isRevoked, end: () => done.abort() }
+    if (revocable !== null) {
+      this.#revocable.add(revocable)
+      this.#startTicks()
+    }
     const waitMs = Math.min(this.#limits.longPollMsMax, endAtMs - this.#clock.now())
     try {
       return await wait(this.#clock.sleep(waitMs, AbortSignal.any([done.signal, this.stopping])))
     } finally {
       this.#polls--
+      if (revocable !== null) this.#revocable.delete(revocable)
+      this.#stopUnusedTicks()
       done.abort()
     }
   }
@@ -85,11 +100,25 @@ export class LiveReaders {
   /** Ends every live reader between two events; their clients come back with the offset they have. */
   stop(): void {
     this.#stopping.abort()
-    for (const reader of [...this.#sse]) reader.close()
+    for (const reader of [...this.#sse.keys()]) reader.close()
   }
 
   #tick(): void {
     const now = this.#clock.now()
-    for (const reader of this.#sse) reader.tick(now, this.#limits)
+    for (const poll of this.#revocable) if (poll.isRevoked()) poll.end()
+    for (const [reader, isRevoked] of this.#sse) {
+      if (isRevoked?.()) reader.close()
+      reader.tick(now, this.#limits)
+    }
+  }
+
+  #startTicks(): void {
+    this.#stopTicks ??= this.#clock.every(tickMs, () => this.#tick())
+  }
+
+  #stopUnusedTicks(): void {
+    if (this.#sse.size + this.#revocable.size > 0) return
+    this.#stopTicks?.()
+    this.#stopTicks = null
   }
 }

@@ -4,7 +4,7 @@ import type { Clock } from '../lib/clock.ts'
 import type { Ids } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
-import { expiryOf, type Principal } from '../lib/principal.ts'
+import { expiryOf, revocationOf, type Principal } from '../lib/principal.ts'
 import type { StreamAccess } from './access.ts'
 import type { AppendCommand, AppendResult, CreateCommand, CreateResult, HeadResult, Page, ReadCommand } from './commands.ts'
 import { DamagedStreams } from './damaged-streams.ts'
@@ -146,7 +146,9 @@ export class Streams {
     if (!stream.committedClosed) {
       this.live.admit()
       const endAtMs = expiryOf(principal) ?? Infinity
-      await this.live.poll(deadline => nextEvent(stream, deadline, gone), endAtMs)
+      const isRevoked = revocationOf(principal)
+      await this.live.poll(deadline => nextEvent(stream, deadline, gone), endAtMs, isRevoked)
+      if (isRevoked?.()) fail('token_invalid', { detail: 'The issuer withdrew the key of the token' })
     }
     if (stream.committedRemoval === 'purged') fail('stream_not_found', {})
     if (stream.committedRemoval === 'hidden') fail('gone', {})
@@ -174,7 +176,7 @@ export class Streams {
         onEnd(how)
       },
     })
-    this.live.follow(reader)
+    this.live.follow(reader, revocationOf(principal))
     return reader
   }
 

@@ -92,6 +92,26 @@ test.concurrent('what is written after the end of a token never reaches its read
   expect((await all).filter(event => event.type === 'data')).toEqual([])
 })
 
+test.concurrent('live readers end when the issuer withdraws the key of their token', async () => {
+  await using other = await startGuardedServer([{ name: 'all', pattern: '**', acl_authenticated: ['CREATE', 'READ', 'APPEND'] }])
+  const url = `${other.server.base}/live`
+  await ask(url, 'PUT', { ...textPlain, ...other.as('ann') }, 'one')
+  const withdrawn = other.as('ann')
+  await using live = new EventReader(await fetch(`${url}?offset=-1&live=sse`, { headers: withdrawn }))
+  const events = await live.until(control => control.upToDate === true)
+  const polled = fetch(`${url}?offset=${lastOffset(events)}&live=long-poll`, { headers: withdrawn })
+  await Bun.sleep(1100) // longer than the least time between two looks at the keys
+  other.rotate()
+  await using kept = new EventReader(await fetch(`${url}?offset=-1&live=sse`, { headers: other.as('ann') }))
+  await kept.until(control => control.upToDate === true)
+  const rotatedMs = performance.now()
+  await live.rest()
+  expect((await polled).status).toBe(401)
+  expect(performance.now() - rotatedMs).toBeLessThan(2000)
+  await ask(url, 'POST', { ...textPlain, ...other.as('ann') }, 'two')
+  expect(await kept.until(control => control.upToDate === true)).not.toEqual([])
+})
+
 test.concurrent('subscriptions obey the rules of the streams they cover; only their own token reports on a wake', async () => {
   const subscription = `${base}/__ds/subscriptions/ann-1`
   const pull = { type: 'pull-wake', streams: ['users/ann/work'], wake_stream: 'users/ann/wakes', lease_ttl_ms: 5000 }
