@@ -11,8 +11,8 @@ export interface StreamInfo extends ArchivedStream {
 
 /** What the control API needs of the stream store; app.ts passes it in. */
 export interface StreamAdmin {
-  /** Streams whose path starts with `prefix` and is greater than `after`, by path in byte order, at most `limit`; without producers. */
-  list(query: { readonly prefix: string; readonly after: string; readonly limit: number }): readonly StreamInfo[]
+  /** Streams whose path starts with `prefix` and is greater than `after`, by path in byte order, at most `limit`; without producers. Damaged ones are left out, or refused: stream_damaged. */
+  list(query: { readonly prefix: string; readonly after: string; readonly limit: number; readonly damaged?: 'refuse' }): readonly StreamInfo[]
   info(path: string): StreamInfo | null
   /**
    * The stored bytes of every append in order, from the first byte, inherited (fork) data included. Is advanced over many turns of
@@ -78,7 +78,7 @@ function* archiveLines(admin: StreamAdmin, options: ExportOptions): Generator<st
   yield writer.header(options.clock.now(), `headwater ${build.version}`)
   let after = ''
   for (;;) {
-    const page = admin.list({ prefix: options.prefix, after, limit: pageStreamsMax })
+    const page = admin.list({ prefix: options.prefix, after, limit: pageStreamsMax, damaged: 'refuse' }) // an archive that lacks a stream must not look whole
     for (const listed of page) {
       after = listed.path
       const stream = admin.info(listed.path)

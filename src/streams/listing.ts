@@ -1,8 +1,9 @@
 /** Walks and describes streams for operators and for subscriptions: what is in the tables and what is not there yet. */
+import { fail } from '../lib/errors.ts'
 import { isDamaged } from './damaged-streams.ts'
 import type { Registry } from './registry.ts'
 import type { Shard } from './shard.ts'
-import type { StreamRow } from './store/store.ts'
+import type { DamagedRow, StreamRow } from './store/store.ts'
 import { StreamState } from './stream.ts'
 
 /** Rows fetched from a table at once. */
@@ -10,12 +11,12 @@ const pageRows = 1000
 /** Names that begin so are not streams of users: imports under way. A real name has no control characters. */
 export const hiddenPrefix = '\u0001'
 
-/** Visible streams whose path starts with `prefix` and is greater than `after`, in byte order of the path. Damaged ones are named in the log and left out. */
-export function* listStreams(registry: Registry, prefix: string, after: string): Iterable<StreamState> {
+/** Visible streams whose path starts with `prefix` and is greater than `after`, in byte order of the path. Damaged ones are named in the log, and left out or refused: stream_damaged. */
+export function* listStreams(registry: Registry, prefix: string, after: string, damaged: 'skip' | 'refuse'): Iterable<StreamState> {
   const fresh = residentOnly(registry, prefix, after)
   const known = new Set(fresh)
   let next = 0
-  for (const stored of storedStreams(registry, prefix, after)) {
+  for (const stored of storedStreams(registry, prefix, after, damaged)) {
     for (let each = fresh[next]; each !== undefined && compare(each.path, stored.path) < 0; each = fresh[next]) {
       yield each
       next++
@@ -49,8 +50,12 @@ function storedPath(registry: Registry, { id }: StreamState): string | null {
   }
 }
 
-function* storedStreams(registry: Registry, prefix: string, after: string): Iterable<StreamState> {
-  const walks = registry.shards.map(shard => rowsOf(registry, shard, prefix, after)[Symbol.iterator]())
+function* storedStreams(registry: Registry, prefix: string, after: string, damaged: 'skip' | 'refuse'): Iterable<StreamState> {
+  const onDamaged = ({ id, path }: DamagedRow) => {
+    registry.damaged.found(id, path)
+    if (damaged === 'refuse') fail('stream_damaged', { detail: `row of stream ${id}` })
+  }
+  const walks = registry.shards.map(shard => rowsOf(shard, prefix, after, onDamaged)[Symbol.iterator]())
   const heads = walks.map(walk => walk.next())
   for (;;) {
     let first = -1
@@ -68,10 +73,10 @@ function* storedStreams(registry: Registry, prefix: string, after: string): Iter
   }
 }
 
-function* rowsOf(registry: Registry, shard: Shard, prefix: string, after: string): Iterable<StreamRow> {
+function* rowsOf(shard: Shard, prefix: string, after: string, onDamaged: (row: DamagedRow) => void): Iterable<StreamRow> {
   let last = after
   for (;;) {
-    const rows = shard.store.list(prefix, last, pageRows, row => registry.damaged.found(row.id, row.path))
+    const rows = shard.store.list(prefix, last, pageRows, onDamaged)
     yield* rows
     const end = rows[rows.length - 1]
     if (end === undefined || rows.length < pageRows) return

@@ -36,10 +36,10 @@ export class StreamOperator {
     this.#ids = ids
   }
 
-  list(query: { readonly prefix: string; readonly after: string; readonly limit: number }): readonly StreamDescription[] {
+  list(query: { readonly prefix: string; readonly after: string; readonly limit: number; readonly damaged?: 'refuse' }): readonly StreamDescription[] {
     const found: StreamDescription[] = []
     const now = this.#clock.now()
-    for (const stream of listStreams(this.#streams.registry, query.prefix, query.after)) {
+    for (const stream of listStreams(this.#streams.registry, query.prefix, query.after, query.damaged ?? 'skip')) {
       if (found.length === query.limit) break
       if (!stream.expired(now)) found.push(this.#describe(stream, []))
     }

@@ -23,7 +23,7 @@ export function subscriptionHost(streams: Streams, now: () => number): Subscript
       return alive(stream) ? snapshotOf(stream) : null
     },
     *streams() {
-      for (const stream of listStreams(registry, '', '')) if (alive(stream)) yield snapshotOf(stream)
+      for (const stream of listStreams(registry, '', '', 'skip')) if (alive(stream)) yield snapshotOf(stream)
     },
     append: (path, message) => appendMessage(streams, path, message),
     async save(changes) {

@@ -2,7 +2,8 @@
 import { Database } from 'bun:sqlite'
 import { expect, test } from 'bun:test'
 import { join } from 'node:path'
-import { StoreWorld } from '../support/stream-store.ts'
+import { exportArchive } from '../../src/admin/export.ts'
+import { refusalOf, StoreWorld } from '../support/stream-store.ts'
 
 test('a stream that reaches the tables during the walk is told once, and in its place', async () => {
   await using world = await StoreWorld.open({ mode: 'acid', shards: 1 })
@@ -34,6 +35,8 @@ test.each(['acid', 'file-durable'] as const)('%s: damaged rows keep no other str
     const named = world.logged.filter(line => line.level === 'error').map(line => line.fields['path'])
     expect(named).toEqual(['b', 'c'])
     expect(world.metrics.render()).toContain('headwater_streams_damaged 2\n')
+    // An archive that lacks a stream must not look whole.
+    expect(await refusalOf(() => new Response(exportArchive(world.operator, { prefix: '', clock: world.clock })).text())).toBe('stream_damaged')
     // One that is in memory is known as it was.
     world.head('d')
     db.run(`UPDATE streams SET tail = tail + 1 WHERE path = 'd'`)
