@@ -1,7 +1,7 @@
 /** A filter tree as a SQL condition over one relation: columns checked, values typed and bound. The same for lists, events and admin tables. */
-import { RE2JS } from 're2js'
 import type { SqlValue } from '../../lib/sql-value.ts'
 import type { Column } from '../catalog/relation.ts'
+import { assertPattern } from '../functions/regular-expression.ts'
 import { encodeWkb } from '../geometry/wkb.ts'
 import { parseWkt } from '../geometry/wkt.ts'
 import type { Bindings } from './bindings.ts'
@@ -92,7 +92,7 @@ function patternText({ test, column }: Operand): string {
 
 function isRegex(text: string): boolean {
   try {
-    RE2JS.compile(text)
+    assertPattern(text)
     return true
   } catch {
     return false
@@ -124,6 +124,13 @@ function values({ test, column }: Operand, text: string): readonly SqlValue[] {
   if (isFile(column)) return refuseFilter(`${test.operator} is not for files`)
   const found = filterValues(column, text)
   return found.length > 0 ? found : refuseFilter(`"${column.name}" takes values of type ${column.type}`)
+}
+
+/** Whether `filter` calls a function that refuses values which would take it too long. */
+export function callsFunctions(filter: Filter | null): boolean {
+  if (filter === null) return false
+  if (filter.kind !== 'test') return filter.parts.some(callsFunctions)
+  return filter.operator === '$re' || filter.operator.startsWith('@')
 }
 
 /** Whether the column holds what a client never sees as it is stored. */
