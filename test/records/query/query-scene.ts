@@ -5,12 +5,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { must } from '../../../src/lib/assert.ts'
 import { systemClock } from '../../../src/lib/clock.ts'
+import { systemIds } from '../../../src/lib/ids.ts'
 import type { Principal } from '../../../src/lib/principal.ts'
 import { localAdmin } from '../../../src/lib/principal.ts'
 import type { SqlRow, SqlValue } from '../../../src/lib/sql-value.ts'
 import { apiDefaults, type RecordApiConfig } from '../../../src/records/catalog/api-config.ts'
 import { compileCatalog } from '../../../src/records/catalog/compile.ts'
 import { readSchema } from '../../../src/records/catalog/read-schema.ts'
+import { registerFunctions } from '../../../src/records/functions/register.ts'
 import { formList } from '../../../src/records/query/list-body.ts'
 import { type ListPlan, planList } from '../../../src/records/query/list-statement.ts'
 import { parseListQuery } from '../../../src/records/query/parse.ts'
@@ -46,6 +48,7 @@ export class QueryScene implements Disposable {
     this.db = new Database(join(this.#directory, 'main.db'), { safeIntegers: true, create: true, readwrite: true })
     this.db.run('PRAGMA synchronous = OFF')
     prepareConnection(this.db, { schemas: new Map() }, this.#deadline)
+    registerFunctions(this.db, { schemas: new Map(), ids: systemIds, clock: systemClock })
     this.db.run('PRAGMA case_sensitive_like = ON')
     this.db.run(sql)
     const read = (text: string) => this.db.prepare<SqlValue[], []>(text).values() as SqlRow[]
