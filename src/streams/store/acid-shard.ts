@@ -26,10 +26,10 @@ export class AcidShard extends StoredShard implements ShardStore {
     return new AcidShard(settings.file, thread, ready, checkpointer)
   }
 
-  commit(number: number, group: Uint8Array<ArrayBuffer>): Promise<void> {
+  commit(number: number, group: Uint8Array<SharedArrayBuffer>): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#committing = { resolve, reject }
-      this.#thread.post({ kind: 'group', number, group }) // a copy: readers are served from this one until it is applied
+      this.#thread.post({ kind: 'group', number, group }) // shared: nobody changes it, and readers are served from it until it is applied
     })
   }
 

@@ -26,7 +26,8 @@ const slices = [
 ] as const
 /** Bytes of groups after whose applying memory is given back. */
 const collectBytesMin = 4 * 1024 * 1024
-const pageBytes = 4096
+/** 4 KB pages cost a large group a quarter more processor time, 16 KB were no better than these. */
+const pageBytes = 8192
 const cacheBytes = 8 * 1024 * 1024
 
 export class AcidWriter {

@@ -62,7 +62,7 @@ export class FileShard extends StoredShard implements ShardStore {
     return new FileShard(settings, settings.directory, thread, ready, parts)
   }
 
-  async commit(number: number, group: Uint8Array<ArrayBuffer>): Promise<void> {
+  async commit(number: number, group: Uint8Array): Promise<void> {
     if (this.#full) throw new StoreFull('no room to apply the log')
     if (!this.#room.has(group.byteLength, 0)) throw new StoreFull('the disk is almost full')
     try {

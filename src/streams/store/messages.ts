@@ -17,7 +17,7 @@ export interface WriterSettings {
 /** To the writer. `group` numbers grow by one. */
 export type ToWriter =
   | { readonly kind: 'open'; readonly settings: WriterSettings }
-  | { readonly kind: 'group'; readonly number: number; readonly group: Uint8Array<ArrayBuffer> }
+  | { readonly kind: 'group'; readonly number: number; readonly group: Uint8Array<SharedArrayBuffer> }
   /** The groups are in the commit log already (file modes). Their memory is transferred. */
   | ({ readonly kind: 'apply' } & RelayedGroups)
   | { readonly kind: 'segment'; readonly segment: number }

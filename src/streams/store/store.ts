@@ -42,7 +42,7 @@ export interface ShardStore {
    * Makes `group` durable as the mode promises, then resolves. One call at a time. Rejects with StoreFull when there is
    * no room (the group is then not stored); any other failure is fatal and fences the shard.
    */
-  commit(number: number, group: Uint8Array<ArrayBuffer>): Promise<void>
+  commit(number: number, group: Uint8Array<SharedArrayBuffer>): Promise<void>
   /** Applies everything that was committed. */
   drain(): Promise<void>
   close(): Promise<void>

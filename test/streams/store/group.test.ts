@@ -22,7 +22,7 @@ const records: LogRecord[] = [
   { kind: 'meta', key: 'k', value: '' },
 ]
 
-function sealed(number: number): Uint8Array<ArrayBuffer> {
+function sealed(number: number): Uint8Array<SharedArrayBuffer> {
   const encoder = new GroupEncoder()
   for (const record of records) encoder.add(record)
   return encoder.seal(number)
@@ -46,6 +46,17 @@ test('an encoder begins anew after each group', () => {
   expect(encoder.records).toBe(0)
   encoder.add({ kind: 'hide', id: 1 })
   expect(encoder.seal(1)).toEqual(first)
+})
+
+test('a group that is posted to a thread is not copied', async () => {
+  const { port1, port2 } = new MessageChannel()
+  const received = new Promise<Uint8Array>(resolve => (port2.onmessage = ({ data }: MessageEvent<Uint8Array>) => resolve(data)))
+  const group = sealed(3)
+  port1.postMessage(group)
+  const taken = await received
+  group[0] = 0
+  expect(taken[0]).toBe(0)
+  port1.close()
 })
 
 test('a flipped bit or a missing byte anywhere is seen', () => {
