@@ -30,15 +30,17 @@ const introduction = `# Configuration
 
 <!-- Made by \`bun run docs\` from src/ops/options.ts. Do not edit. -->
 
-The server needs no configuration. What is set comes from four places; each overrides the ones before it:
+The server needs no configuration. What is set comes from five places; each overrides the ones before it:
 
 1. the defaults below,
 2. the config file: the one that \`--config\` names, else \`config.textproto\` or \`config.json\` in the depot (not both),
-3. the environment,
-4. flags.
+3. the vault, \`secrets/secrets.textproto\` in the depot, for secrets that the file leaves out or masks as \`<REDACTED>\`,
+4. the environment,
+5. flags.
 
 \`headwater config check\` reads everything without starting and lists every problem. \`headwater config print --origin\` shows each value and
-where it comes from, with secrets masked. The server never writes its config file: the directory may be read-only.
+where it comes from, with secrets masked. The first start makes a config file in which everything is a comment; after that the server never writes
+it: the directory may be read-only, and so may the migrations.
 
 A config file is protobuf text format, or JSON in which comments and trailing commas are allowed. Both take the same names:
 
@@ -76,12 +78,21 @@ stream_apis: [{
 \`\`\`
 
 In the environment, levels are joined by two underscores: \`storage.data_dir\` is \`DS_STORAGE__DATA_DIR\`. Lists are separated by commas. An empty
-variable counts as not set. A secret may come from a file: \`DS_HTTP__METRICS_TOKEN_FILE=/run/secrets/token\`. Lists of messages (\`auth.issuers\`,
-\`stream_apis\`) can only be set in the file. Where an option has several names in the environment, the first one listed wins.
+variable counts as not set. A secret may come from a file: \`DS_HTTP__METRICS_TOKEN_FILE=/run/secrets/token\`. Lists of messages (such as
+\`stream_apis\` and \`record_apis\`) can only be set in the file. Where an option has several names in the environment, the first one listed wins.
 Names that do not exist are errors, with the nearest one that does.
 
+The configuration of TrailBase is a part of this one: its \`config.textproto\` and \`secrets.textproto\` are read as they are, and \`TRAIL_SERVER_SITE_URL\`
+sets what \`server.site_url\` is. A field inside a map has a variable too: \`TRAIL_AUTH_OAUTH_PROVIDERS_GITHUB_CLIENT_SECRET\`, in the environment or in the vault:
+
+\`\`\`
+# depot/secrets/secrets.textproto, mode 0600
+secrets { key: "TRAIL_AUTH_OAUTH_PROVIDERS_GITHUB_CLIENT_SECRET" value: "…" }
+\`\`\`
+
 Relative paths in the file are taken from the file's directory, others from the working directory. Certificates and keys may be replaced while the server
-runs: they are read again on SIGHUP and when the files change. Everything else takes a restart.
+runs: they are read again on SIGHUP and when the files change. SIGHUP, and \`POST /control/config/reload\` on the control socket, read the configuration
+again, apply new migrations, and put the options in force that say so below; the others are named and wait for a restart. What is wrong changes nothing and says why.
 `
 
 function flagsText(): string {
@@ -97,6 +108,8 @@ function optionText(path: OptionPath, option: Option<unknown>): string {
     ...(option.pathAliases.length === 0 ? [] : [`- Also: ${option.pathAliases.map(code).join(', ')}.`]),
     ...(option.flags.length === 0 ? [] : [`- Flag: ${option.flags.map(flag => code(flag.flags)).join(', ')}.`]),
     ...(option.secret ? ['- A secret: masked when printed, never in messages.'] : []),
+    ...(option.isLive ? ['- Applied by SIGHUP, without a restart.'] : []),
+    ...(option.isUnused ? ['- Checked and kept, but not used by this version.'] : []),
     ...(option.reloadable ? ['- The file is read again while the server runs.'] : []),
   ]
   const fields = option.kind.item?.fields
@@ -123,7 +136,7 @@ function fieldsText(fields: Readonly<Record<string, MessageField>>, prefix: stri
 
 function fieldRows(fields: Readonly<Record<string, MessageField>>, prefix: string): readonly string[] {
   return Object.entries(fields).flatMap(([name, field]) => {
-    const below = field.kind.item?.fields
+    const below = field.kind.item?.fields ?? field.kind.fields
     const takes = below === undefined ? ` Takes ${field.kind.expected}.` : ''
     const row = `| ${code(prefix + name)} | ${field.kind.name}${field.required ? ', required' : ''} | ${cell(`${field.help}${takes}`)} |`
     return below === undefined ? [row] : [row, ...fieldRows(below, `${prefix}${name}.`)]

@@ -4,6 +4,7 @@ import type { Clock } from '../lib/clock.ts'
 import { fail } from '../lib/errors.ts'
 import type { Ids } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
+import type { ReloadAnswer } from '../ops/config-reload.ts'
 import { summaryOf } from './archive.ts'
 import { exportArchive, type OnConflict, type StreamAdmin } from './export.ts'
 import { importArchive } from './import.ts'
@@ -17,18 +18,21 @@ export interface ControlOptions {
   readonly clock: Clock
   readonly ids: Ids
   readonly log: Log
+  /** Reads the configuration again and applies it; null where nothing runs that it could be applied to. */
+  readonly reloadConfig?: (() => Promise<ReloadAnswer>) | null
 }
 
 /** Streams that one page of `GET /control/streams` holds at most. */
 export const listStreamsMax = 10_000
 const listStreamsDefault = 1000
 
-/** `GET /control/streams`, `GET /control/export`, `POST /control/import`. One import at a time: a second is `overloaded`. */
+/** `GET /control/streams`, `GET /control/export`, `POST /control/import`, `POST /control/config/reload`. One import at a time: a second is `overloaded`. */
 export function controlRoutes(options: ControlOptions) {
   let isImporting = false
   return new Elysia({ name: 'control', prefix: '/control' })
     .get('/streams', async ({ request }) => listStreams(options.admin, queryOf(request)), { parse: 'none' })
     .get('/export', async ({ request }) => answerExport(options, queryOf(request)), { parse: 'none' })
+    .post('/config/reload', async () => answerReload(options), { parse: 'none' })
     .post(
       '/import',
       async ({ request }) => {
@@ -71,6 +75,14 @@ function limitOf(text: string | null): number {
 function answerExport(options: ControlOptions, query: URLSearchParams): Response {
   const body = exportArchive(options.admin, { prefix: query.get('prefix') ?? '', clock: options.clock })
   return new Response(body, { headers: { 'Content-Type': 'application/jsonl', 'Cache-Control': 'no-store' } })
+}
+
+async function answerReload({ reloadConfig }: ControlOptions): Promise<Response> {
+  if (reloadConfig === undefined || reloadConfig === null) return fail('not_found', { detail: 'there is no server here that has read a configuration' })
+  const answer = await reloadConfig()
+  if (answer.problem !== null) fail('config_rejected', { detail: answer.problem })
+  const { applied, needsRestart, warnings } = answer
+  return Response.json({ applied, needs_restart: needsRestart, warnings }, { headers: { 'Cache-Control': 'no-store' } })
 }
 
 async function answerImport(options: ControlOptions, request: Request, onConflict: OnConflict): Promise<Response> {

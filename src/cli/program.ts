@@ -12,6 +12,7 @@ import { addGlobalFlags } from './configured.ts'
 import { addExamples, exitOk, exitUsage, type Context } from './context.ts'
 import { addHealth } from './health.ts'
 import type { Io } from './io.ts'
+import { addMigration } from './migration.ts'
 import { reportError } from './output.ts'
 import type { Product } from './product.ts'
 import { addServe } from './serve.ts'
@@ -70,7 +71,7 @@ export function createProgram(options: ProgramOptions, isJson: boolean): { reado
     })
     .showHelpAfterError('(--help shows what there is, with examples)')
   addGlobalFlags(program)
-  for (const add of [addServe, addStream, addConfig, addCheck, addHealth, addCompletion, addVersion]) add(program, context)
+  for (const add of [addServe, addStream, addConfig, addMigration, addCheck, addHealth, addCompletion, addVersion]) add(program, context)
   addExamples(program, [
     ['headwater serve', 'run the server on 127.0.0.1:4437 with its data in ./depot'],
     ['headwater stream --help', 'work with streams from the shell'],

@@ -97,6 +97,7 @@ export const catalogue = {
   unsupported_media_type: entry({ status: 415, title: 'The content type is not supported here' }),
   invalid_transaction: entry({ status: 422, title: 'The batch has not the form that is expected' }),
   idempotency_key_reused: entry({ status: 422, title: 'The idempotency key was used with a different request' }),
+  config_rejected: entry({ status: 422, title: 'The new configuration cannot be used; the old one stays' }),
   query_too_costly: entry({ status: 422, title: 'The query takes longer than allowed' }),
   // Limits and state of the server
   body_too_large: entry({ status: 413, title: 'The body is larger than allowed' }),

@@ -28,10 +28,10 @@ export function doubts(config: Config): readonly string[] {
   return ['stream_apis: acl_authenticated lets nobody in, because there is no auth.issuers entry']
 }
 
-/** A sentence for each section with settings that are kept, but that nothing in this version looks at. */
-export function unusedWarnings(paths: readonly OptionPath[]): readonly string[] {
-  const unused = new Set(paths.filter(path => optionTable.get(path)?.isUnused === true))
-  const sections = Map.groupBy(unused, path => path.slice(0, path.indexOf('.')))
+/** A sentence for each section with values that are kept, but that nothing in this version looks at. */
+export function unusedWarnings(values: ReadonlyMap<OptionPath, unknown>): readonly string[] {
+  const unused = [...optionTable].filter(([path, option]) => option.isUnused && !Bun.deepEquals(values.get(path), option.initial))
+  const sections = Map.groupBy(unused.map(([path]) => path), path => path.slice(0, path.indexOf('.')))
   return [...sections.values()].map(names => `${names.join(', ')} ${names.length === 1 ? 'is' : 'are'} not used by this version`)
 }
 

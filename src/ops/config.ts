@@ -62,12 +62,25 @@ export function loadConfig(inputs: ConfigInputs): LoadedConfig {
   if (problems.length > 0) throw refusal(problems)
   const settings = layers.flatMap(layer => layer.settings)
   const values = valuesOf(settings, inputs.cwd)
-  const config = nest(values)
+  const config = configOf(values)
   const found = conflicts(config, path => settings.some(setting => setting.path === path))
   if (found.length > 0) throw refusal(found.map(({ path, below, message }) => ({ path: `${path}${below}`, message, where: placeOf(settings, path, below) })))
   const origins = new Map([...values.keys()].map(path => [path, settings.findLast(setting => setting.path === path)?.origin ?? 'default']))
-  const warnings = [...environment.warnings, ...vault.warnings, ...fromFile.warnings, ...doubts(config), ...unusedWarnings(settings.map(setting => setting.path))]
+  const warnings = [...environment.warnings, ...vault.warnings, ...fromFile.warnings, ...doubts(config), ...unusedWarnings(values)]
   return { config, values, origins, warnings, file: file?.path ?? null }
+}
+
+/** The nested form of `values`, one for each option; frozen. */
+export function configOf(values: ReadonlyMap<OptionPath, unknown>): Config {
+  const root: Record<string, unknown> = {}
+  for (const [path, value] of values) {
+    const names = path.split('.').map(camelCase)
+    let section = root
+    for (const name of names.slice(0, -1)) section = (section[name] ??= {}) as Record<string, unknown>
+    section[names.at(-1) ?? path] = value
+  }
+  // `Nested` says in types what the loop above does: one property per path of the table.
+  return freeze(root) as Config
 }
 
 /** The inputs of this process. */
@@ -167,18 +180,6 @@ function valuesOf(settings: readonly Setting[], cwd: string): ReadonlyMap<Option
     if (option.derive !== undefined && !isSet.has(path)) values.set(path, option.derive(values))
   }
   return values
-}
-
-function nest(values: ReadonlyMap<OptionPath, unknown>): Config {
-  const root: Record<string, unknown> = {}
-  for (const [path, value] of values) {
-    const names = path.split('.').map(camelCase)
-    let section = root
-    for (const name of names.slice(0, -1)) section = (section[name] ??= {}) as Record<string, unknown>
-    section[names.at(-1) ?? path] = value
-  }
-  // `Nested` says in types what the loop above does: one property per path of the table.
-  return freeze(root) as Config
 }
 
 function freeze(value: object): object {

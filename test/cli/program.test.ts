@@ -9,7 +9,7 @@ import { headwaterCommand, repository } from '../support/command.ts'
 setDefaultTimeout(60_000)
 
 const commands = [
-  'serve', 'run', 'check', 'health', 'completion', 'version', 'config', 'config check', 'config print', 'stream', 'stream ls',
+  'serve', 'run', 'check', 'health', 'completion', 'version', 'config', 'config check', 'config print', 'migration', 'stream', 'stream ls',
   'stream create', 'stream append', 'stream tail', 'stream export', 'stream import', 'stream rm',
 ]
 

@@ -21,7 +21,7 @@ const commandMsMax = 30_000
 
 /** The caller's own DS_*, HEADWATER_* and colour variables never reach the command. */
 export async function headwater(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
-  const inherited = Object.entries(Bun.env).filter(([name]) => !/^(DS_|DEPOT$|PORT$|RUST_LOG$|NODE_ENV$|HEADWATER_|NO_COLOR$|FORCE_COLOR$)/.test(name))
+  const inherited = Object.entries(Bun.env).filter(([name]) => !/^(DS_|TRAIL_|DEPOT$|DATA_DIR$|ADDRESS$|PUBLIC_URL$|PORT$|RUST_LOG$|NODE_ENV$|HEADWATER_|NO_COLOR$|FORCE_COLOR$)/.test(name))
   const child = Bun.spawn([...headwaterCommand(), ...args], {
     cwd: options.cwd ?? tmpdir(),
     env: { ...Object.fromEntries(inherited.map(([name, value]) => [name, value ?? ''])), ...options.env },

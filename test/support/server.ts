@@ -191,7 +191,7 @@ class Running implements Server {
 }
 
 function serverEnvironment(options: ServerOptions): Record<string, string> {
-  const inherited = Object.entries(Bun.env).filter(([name]) => !/^(DS_|PORT$|RUST_LOG$|NODE_ENV$|HEADWATER_)/.test(name))
+  const inherited = Object.entries(Bun.env).filter(([name]) => !/^(DS_|TRAIL_|DEPOT$|DATA_DIR$|ADDRESS$|PUBLIC_URL$|PORT$|RUST_LOG$|NODE_ENV$|HEADWATER_)/.test(name))
   return {
     ...Object.fromEntries(inherited.map(([name, value]) => [name, value ?? ''])),
     ...(options.mode ? { DS_STORAGE__MODE: options.mode } : {}),
