@@ -122,20 +122,22 @@ export class Applier {
 
   #beginRound(): Round | null {
     if (this.#waiting.length === 0) return null
-    const works = new Map<number, StreamWork>()
+    const touched = new Map<number, StreamWork>()
     const meta = new Map<string, string | null>()
     let last = -1
     for (const { number, group } of this.#waiting) {
-      decodeGroup(group, record => this.#collect(record, works, meta))
+      decodeGroup(group, record => this.#collect(record, touched, meta))
       last = number
     }
     const bytes = this.#waitingBytes
     this.#waiting.length = 0
     this.#waitingBytes = 0
-    const all = [...works.values()]
-    // Purges first: they free names that creations of the same round may take.
+    const all = [...touched.values()]
+    // Purges first: they free names that creations of the same round may take. The rest in the order of the tables, so that
+    // neighbours are written together: each page goes into the WAL once with every commit that touches it.
     const purges = all.filter(work => work.purged)
-    return { last, purges, works: all.filter(work => !work.purged).reverse(), meta, bytes }
+    const works = all.filter(work => !work.purged).sort((left, right) => right.id - left.id)
+    return { last, purges, works, meta, bytes }
   }
 
   #collect(record: LogRecord, works: Map<number, StreamWork>, meta: Map<string, string | null>): void {
@@ -172,7 +174,9 @@ export class Applier {
       seq: work.seq ?? row.seq,
       touchedAtMs: Math.max(row.touchedAtMs, work.touchedAtMs),
     }
-    this.#putStream(streamColumns(next, written))
+    const columns = streamColumns(next, written)
+    if (stored && stored.path === next.path) this.#updateStream(columns)
+    else this.#putStream(columns)
     for (const producer of work.producers.values()) this.#putProducer(work.id, producer)
     work.producers.clear()
     return work.blocks.length === 0
@@ -208,6 +212,16 @@ export class Applier {
            small_start = $small_start, small_count = $small_count, sum = $sum`,
       )
       .run({ ...row })
+  }
+
+  /** What an append changes. The name stays: to write it again would cost its place in the index, which lies elsewhere for every stream. */
+  #updateStream(row: StreamColumns): void {
+    this.#db
+      .query(
+        `UPDATE streams SET closed = ?, tail = ?, hidden = ?, touched_at_ms = ?, seq = ?, closed_by = ?, deadline_ms = ?,
+           small_start = ?, small_count = ?, sum = ? WHERE id = ?`,
+      )
+      .run(row.closed, row.tail, row.hidden, row.touched_at_ms, row.seq, row.closed_by, row.deadline_ms, row.small_start, row.small_count, row.sum, row.id)
   }
 
   #putProducer(streamId: number, producer: ProducerState): void {

@@ -135,10 +135,16 @@ export function metaValue(row: MetaColumns): string {
   return row.value
 }
 
+/** Where a segment belongs, as its checksum takes it; one for all, for it is made with every segment. */
+const place = new Float64Array(3)
+const placeBytes = new Uint8Array(place.buffer)
+
 /** Guards a segment with its place: bytes that are whole but belong elsewhere are damage too. */
 export function segmentSum(streamId: number, start: number, end: number, ends: Uint8Array | null, data: Uint8Array): number {
-  const place = new Float64Array([streamId, start, end])
-  const head = Bun.hash.crc32(new Uint8Array(place.buffer))
+  place[0] = streamId
+  place[1] = start
+  place[2] = end
+  const head = Bun.hash.crc32(placeBytes)
   return Bun.hash.crc32(data, ends === null ? head : Bun.hash.crc32(ends, head))
 }
 
