@@ -34,7 +34,8 @@ export function ruleStatement(api: RuledApi, action: RecordAction): RuleStatemen
     ...(hasRow ? [`${qualified(api.relation.database, api.relation.name)} AS ${quoted(rowAlias)}`] : []),
     ...(text.readsRequestRelation ? ['"_REQ_"'] : []),
   ]
-  const key = api.key.map((column, index) => `${quoted(rowAlias)}.${quoted(column.name)} = ${params.textOf({ kind: 'key', index })}`)
+  const keys = hasRow ? api.key : []
+  const key = keys.map((column, index) => `${quoted(rowAlias)}.${quoted(column.name)} = ${params.textOf({ kind: 'key', index })}`)
   const sql = [
     ...withClause(text.relations),
     `SELECT CAST((${text.sql}) AS INTEGER)`,
@@ -68,7 +69,7 @@ export function eventStatement(api: RuledApi): RuleStatement | null {
   const params = new RuleParams(1)
   const text = ruleText(rule, { rowAlias, request: null }, params)
   const tokens = tokenize(rule)
-  const columns = api.relation.columns.filter(column => mentions(tokens, column))
+  const columns = api.relation.columns.filter(column => mentions(tokens, '_ROW_', column))
   const from = columns.length > 0 ? [`FROM ${boundRow(columns, params)} AS ${quoted(rowAlias)}`] : []
   const sql = [...withClause(text.relations), `SELECT CAST((${text.sql}) AS INTEGER)`, ...from]
   return { sql: sql.join(' '), params: params.list }

@@ -37,9 +37,9 @@ export function checkRule(api: RecordApi, action: RecordAction, context: Compile
   const hasRow = relationsOf[action].includes('_ROW_')
   const hasRequest = relationsOf[action].includes('_REQ_')
   return {
-    needsRow: hasRow && (tokens.some(token => isRelation(token, '_ROW_')) || api.relation.columns.some(column => mentions(tokens, column))),
+    needsRow: hasRow && (tokens.some(token => isRelation(token, '_ROW_')) || api.relation.columns.some(column => mentions(tokens, '_ROW_', column))),
     needsUser: tokens.some(token => isRelation(token, '_USER_')),
-    needsRequest: hasRequest && (tokens.some(token => isRelation(token, '_REQ_') || isRelation(token, '_REQ_FIELDS_')) || api.columns.some(column => mentions(tokens, column))),
+    needsRequest: hasRequest && (tokens.some(token => isRelation(token, '_REQ_') || isRelation(token, '_REQ_FIELDS_')) || api.columns.some(column => mentions(tokens, '_REQ_', column))),
     readsTables: result.tables,
     isKeyed: result.isKeyed,
   }

@@ -3,7 +3,7 @@ import { assert } from '../../lib/assert.ts'
 import { quoted } from '../../storage/identifier.ts'
 import type { Column } from '../catalog/relation.ts'
 import { unwrapped } from '../catalog/sql-conjuncts.ts'
-import { closingOf, foldName, isName, isOperator, isWord, sameName, tokenize, type Token } from '../catalog/sql-tokens.ts'
+import { closingOf, isName, isOperator, isWord, sameName, tokenize, type Token } from '../catalog/sql-tokens.ts'
 
 /** What stands for one parameter, in order from the first. */
 export type RuleParam =
@@ -98,10 +98,14 @@ export function columnAfter(tokens: readonly Token[], i: number): string | null 
   return isOperator(tokens[i + 1], '.') && isName(name) && !isOperator(tokens[i - 1], '.') ? name.value : null
 }
 
-/** Does the rule name `column` at all, with or without a relation before it? It may be another table's column of that name. */
-export function mentions(tokens: readonly Token[], column: Column): boolean {
-  const name = foldName(column.name)
-  return tokens.some(token => isName(token) && foldName(token.value) === name)
+/** Does the rule name `column` of `relation`, or a name alone that may be it? In a sub-select such a name may be another table's column. */
+export function mentions(tokens: readonly Token[], relation: '_ROW_' | '_REQ_', column: Column): boolean {
+  const isQualified = (token: Token, i: number) => isRelation(token, relation) && sameName(columnAfter(tokens, i) ?? '', column.name)
+  return tokens.some(isQualified) || mentionsAlone(tokens, column)
+}
+
+function mentionsAlone(tokens: readonly Token[], { name }: Column): boolean {
+  return tokens.some((token, i) => isName(token) && sameName(token.value, name) && !isOperator(tokens[i - 1], '.') && !isOperator(tokens[i + 1], '.', '('))
 }
 
 /**
@@ -131,8 +135,7 @@ export function isTruthValue(sql: string): boolean {
  */
 function requestRelation(tokens: readonly Token[], columns: readonly Column[]): readonly Column[] {
   const isTable = tokens.some((token, i) => isRelation(token, '_REQ_') && columnAfter(tokens, i) === null)
-  const isBare = (i: number) => !isOperator(tokens[i - 1], '.') && !isOperator(tokens[i + 1], '.', '(')
-  const isUnqualified = tokens.some((token, i) => isName(token) && isBare(i) && columns.some(column => sameName(column.name, token.value)))
+  const isUnqualified = columns.some(column => mentionsAlone(tokens, column))
   if (isTable || isUnqualified) return columns
   const named = tokens.flatMap((token, i) => (isRelation(token, '_REQ_') ? [columnAfter(tokens, i)] : []))
   const isText = (column: Column) => column.type === 'TEXT' || column.type === 'ANY'
