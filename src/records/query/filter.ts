@@ -7,7 +7,8 @@ import { parseWkt } from '../geometry/wkt.ts'
 import type { Bindings } from './bindings.ts'
 import type { Filter, Operator } from './filter-tree.ts'
 import { filterValues } from './filter-value.ts'
-import { inValuesMax, patternCharsMax } from './limits.ts'
+import { inValuesMax, patternCharsMax, patternSizeMax } from './limits.ts'
+import { patternSize } from './pattern-size.ts'
 import { refuseFilter } from './refuse.ts'
 
 export interface FilterColumns {
@@ -80,6 +81,7 @@ function like(operand: Operand): string {
 /** Through the function `regexp`, for which NULL is a match (trailbase-api.md §6.2). */
 function pattern(operand: Operand): string {
   const text = patternText(operand)
+  if (patternSize(text) > patternSizeMax) return refuseFilter('the repeats of a pattern make it too large')
   if (!isRegex(text)) return refuseFilter('$re takes a regular expression of RE2')
   return `${operand.sql} REGEXP ${operand.bindings.add(text)}`
 }

@@ -14,6 +14,8 @@ export const conditionsMax = 64
 export const inValuesMax = 256
 /** Characters of a pattern of `$like` or `$re`. */
 export const patternCharsMax = 512
+/** Parts of a pattern of `$re` with its counted repeats written out. */
+export const patternSizeMax = 2000
 export const orderColumnsMax = 5
 export const expandMax = 5
 export const fieldsMax = 256

@@ -1,6 +1,7 @@
 /** Conditions by the type of their column (trailbase-api.md §6.2), and what a column does not take. */
 import { afterAll, describe, expect, test } from 'bun:test'
 import { Refusal } from '../../../src/lib/errors.ts'
+import { patternSize } from '../../../src/records/query/pattern-size.ts'
 import { QueryScene } from './query-scene.ts'
 
 const scene = new QueryScene(
@@ -86,6 +87,10 @@ describe('refused with 400', () => {
       }
     })
   }
+})
+
+test('the size of a pattern counts its repeats', () => {
+  expect(['abc', 'a{3}', '(ab){3}', '((a{10}){10})', '[a{9}]{2}', '\\{9}', 'a{2,5}|b{3,}', '\\p{Greek}{2}', '[^\\]a]{3}'].map(patternSize)).toEqual([3, 3, 9, 111, 2, 3, 10, 2, 3])
 })
 
 test('files, documents and geometries answer in their form', () => {

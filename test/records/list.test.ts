@@ -1,0 +1,60 @@
+/** Lists through the store: bodies formed in reader threads, deadlines, and whose fault an error of SQLite is. */
+import { expect, test } from 'bun:test'
+import { must } from '../../src/lib/assert.ts'
+import { Refusal } from '../../src/lib/errors.ts'
+import { anonymous, localAdmin, type Principal } from '../../src/lib/principal.ts'
+import type { SqlRow } from '../../src/lib/sql-value.ts'
+import { apiDefaults } from '../../src/records/catalog/api-config.ts'
+import { compileCatalog } from '../../src/records/catalog/compile.ts'
+import { readSchema } from '../../src/records/catalog/read-schema.ts'
+import { listRecords } from '../../src/records/list.ts'
+import { readRecord } from '../../src/records/read.ts'
+import { makeDepot } from '../support/depot.ts'
+
+const sql = `
+  CREATE TABLE author (id INTEGER PRIMARY KEY, name TEXT) STRICT;
+  CREATE TABLE post (id INTEGER PRIMARY KEY, title TEXT NOT NULL, author INTEGER REFERENCES author(id)) STRICT;
+  INSERT INTO author VALUES (1, 'a');
+  INSERT INTO post WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 400000) SELECT i, 'a title that is not short ' || i, 1 FROM n;
+  CREATE VIRTUAL TABLE doc USING fts5 (title); INSERT INTO doc VALUES ('some words')`
+
+const recordApis = [
+  { ...apiDefaults, name: 'posts', tableName: 'post', expand: ['author'] },
+  { ...apiDefaults, name: 'failing', tableName: 'post', readAccessRule: 'abs(-9223372036854775807 - (_ROW_.id > 0)) > 0' },
+  { ...apiDefaults, name: 'docs', tableName: 'doc' },
+]
+
+test('are read, formed, cut and refused', async () => {
+  await using depot = await makeDepot({ sql })
+  const read = (text: string): readonly SqlRow[] => depot.rows(text)
+  const { apis } = compileCatalog({ recordApis, databases: [], schemas: new Map() }, readSchema(read, new Map()), 1, read)
+  const list = async (api: string, query: string, principal: Principal = localAdmin, deadlineMs = 2000) =>
+    await listRecords({ read: request => depot.store.read(request), deadlineMs }, must(apis.get(api), 'the API is there'), principal, query)
+  const statusOf = async (...args: Parameters<typeof list>) => await list(...args).then(() => 200, (error: unknown) => (error instanceof Refusal ? error.status : Promise.reject(error)))
+
+  const page = JSON.parse(await list('posts', 'limit=2&expand=author&count=true', anonymous)) as { total_count: number; records: unknown[] }
+  expect(page).toMatchObject({ total_count: 400_000, records: [{ id: 400_000, author: { id: 1, data: { id: 1, name: 'a' } } }, { id: 399_999 }] })
+
+  const record = await readRecord(
+    { read: request => depot.store.read(request), readNow: (...args) => depot.store.readNow(...args), deadlineMs: 2000 },
+    must(apis.get('posts'), 'the API is there'),
+    anonymous,
+    '7',
+    'expand=author',
+  )
+  expect(record.text).toBe('{"id":7,"title":"a title that is not short 7","author":{"id":1,"data":{"id":1,"name":"a"}}}')
+
+  // What does not end in time is the client's to mend, and nobody else waits for it.
+  const startedAt = performance.now()
+  const late = statusOf('posts', `filter[title][$like]=${'%25t%25i'.repeat(20)}%25z&count=true`, anonymous, 60)
+  expect(await statusOf('posts', 'limit=1')).toBe(200)
+  expect(await late).toBe(422)
+  expect(performance.now() - startedAt).toBeLessThan(1500)
+
+  expect(await statusOf('docs', 'match=words')).toBe(200)
+  expect(await statusOf('docs', 'match=AND+AND')).toBe(400)
+  expect(await statusOf('docs', 'match=nothing:words')).toBe(400)
+  // A rule that ends in an error denies.
+  expect(await statusOf('failing', 'limit=1', anonymous)).toBe(403)
+  expect(await statusOf('failing', 'limit=1', localAdmin)).toBe(200)
+})
