@@ -1,0 +1,101 @@
+/** How two geometries lie to each other. Boxes and single points are decided here, everything else by the engine. SRIDs are not looked at, as TrailBase does. */
+import { assertAffordable, envelopesMeet } from './crossings.ts'
+import { Operand } from './operand.ts'
+import { type Envelope, GeometryError, type Position } from './geometry.ts'
+
+export type Relation = 'intersects' | 'contains' | 'covers' | 'touches' | 'crosses' | 'overlaps' | 'equals'
+
+/** Positions of a geometry that is compared with another, or checked for validity. */
+export const relationPositionsMax = 20_000
+/** Pairs of close segments of a comparison: about a quarter of a second. */
+const relationPairsMax = 100_000
+
+/** `contains(a, b)`: b lies within a and not only on its boundary; `covers`: b lies within a. Nothing holds of an empty geometry. */
+export function holds(relation: Relation, a: Operand, b: Operand): boolean {
+  if (a.envelope === null || b.envelope === null || !mayHold(relation, a.envelope, b.envelope)) return relation === 'equals' && a.envelope === b.envelope
+  const atPoint = pointRelation(relation, a, b)
+  if (atPoint !== null) return atPoint
+  if (a.isCollection || b.isCollection) return holdsOfCollections(relation, a, b)
+  assertComparable(a, b)
+  return a.made[relation](b.made)
+}
+
+/** Null when one of them is empty. */
+export function distanceOf(a: Operand, b: Operand): number | null {
+  if (a.envelope === null || b.envelope === null) return null
+  if (a.point !== null && b.point !== null) return pointDistance(a.point, b.point)
+  assertMeasurable(a, b)
+  return a.made.distance(b.made)
+}
+
+export function isWithin(a: Operand, b: Operand, distance: number): boolean {
+  if (a.envelope === null || b.envelope === null) return false
+  if (boxDistance(a.envelope, b.envelope) > distance) return false
+  const measured = distanceOf(a, b)
+  return measured !== null && measured <= distance
+}
+
+/** By the rules of OGC: rings do not cross, holes are inside, lines have a length. An empty geometry is valid. */
+export function isValid(operand: Operand): boolean {
+  const { shape } = operand.geometry
+  if (shape.type === 'Point' || shape.type === 'MultiPoint') return true
+  assertSize(operand)
+  assertAffordable(operand, operand, relationPairsMax)
+  return operand.made.isValid()
+}
+
+/** Whether the boxes leave the relation possible. */
+function mayHold(relation: Relation, a: Envelope, b: Envelope): boolean {
+  if (relation === 'contains' || relation === 'covers') return boxContains(a, b)
+  return relation === 'equals' ? boxContains(a, b) && boxContains(b, a) : envelopesMeet(a, b)
+}
+
+/** The relation of an area and a point; null when they are not that. */
+function pointRelation(relation: Relation, a: Operand, b: Operand): boolean | null {
+  if (a.point !== null && b.point !== null) return a.point[0] === b.point[0] && a.point[1] === b.point[1] && !['touches', 'crosses', 'overlaps'].includes(relation)
+  const [area, point] = a.isArea ? [a, b.point] : [b, a.point]
+  if (!area.isArea || point === null) return null
+  const place = area.placeOf(point)
+  if (relation === 'intersects') return place !== 'outside'
+  if (relation === 'touches') return place === 'boundary'
+  if (relation === 'contains') return area === a && place === 'inside'
+  return relation === 'covers' && area === a && place !== 'outside'
+}
+
+/** `intersects` of collections is that of their parts; what the other relations mean of them is not defined. */
+function holdsOfCollections(relation: Relation, a: Operand, b: Operand): boolean {
+  if (relation !== 'intersects') throw new GeometryError('of a GEOMETRYCOLLECTION only ST_Intersects, ST_Disjoint and distances are known')
+  return partsOf(a).some(part => partsOf(b).some(other => holds('intersects', part, other)))
+}
+
+function partsOf(operand: Operand): readonly Operand[] {
+  const { shape, srid } = operand.geometry
+  return shape.type === 'GeometryCollection' ? shape.geometries.map(member => new Operand({ shape: member, srid })) : [operand]
+}
+
+function assertComparable(a: Operand, b: Operand): void {
+  assertSize(a)
+  assertSize(b)
+  assertAffordable(a, b, relationPairsMax)
+}
+
+/** A distance looks at every pair of segments. */
+function assertMeasurable(a: Operand, b: Operand): void {
+  if (a.positions * b.positions > 10_000_000) throw new GeometryError('the geometries have too many positions for a distance')
+}
+
+function assertSize(operand: Operand): void {
+  if (operand.positions > relationPositionsMax) throw new GeometryError(`a geometry that is compared or checked has at most ${relationPositionsMax} positions`)
+}
+
+function boxContains(a: Envelope, b: Envelope): boolean {
+  return a.xmin <= b.xmin && a.ymin <= b.ymin && a.xmax >= b.xmax && a.ymax >= b.ymax
+}
+
+function boxDistance(a: Envelope, b: Envelope): number {
+  return Math.hypot(Math.max(0, a.xmin - b.xmax, b.xmin - a.xmax), Math.max(0, a.ymin - b.ymax, b.ymin - a.ymax))
+}
+
+function pointDistance([x1 = 0, y1 = 0]: Position, [x2 = 0, y2 = 0]: Position): number {
+  return Math.hypot(x2 - x1, y2 - y1)
+}
