@@ -100,12 +100,17 @@ export function composable(rule: string): string {
 }
 
 function boundRow(columns: readonly Column[], params: RuleParams): string {
-  const values = columns.map(column => {
-    const value = params.textOf({ kind: 'row', column })
-    const typed = column.type === 'ANY' ? value : `CAST(${value} AS ${column.type})`
-    return `${typed}${column.collation === 'BINARY' ? '' : ` COLLATE ${quoted(column.collation)}`} AS ${quoted(column.name)}`
-  })
-  return `(SELECT ${values.join(', ')})`
+  const values = columns.map(column => typedColumn(column, params.textOf({ kind: 'row', column })))
+  const row = `SELECT ${values.join(', ')}`
+  if (!columns.some(column => column.type === 'ANY')) return `(${row})`
+  // A column of ANY is never converted when it is compared, a parameter is. The types of a compound are those of its first part.
+  const types = columns.map(column => typedColumn(column.type === 'ANY' ? { ...column, type: 'BLOB' } : column, 'NULL'))
+  return `(SELECT ${types.join(', ')} WHERE FALSE UNION ALL ${row})`
+}
+
+function typedColumn(column: Column, value: string): string {
+  const typed = column.type === 'ANY' ? value : `CAST(${value} AS ${column.type})`
+  return `${typed}${column.collation === 'BINARY' ? '' : ` COLLATE ${quoted(column.collation)}`} AS ${quoted(column.name)}`
 }
 
 function withClause(relations: readonly string[]): readonly string[] {

@@ -149,6 +149,8 @@ describe('events', () => {
     expect(holds(statement, { user: ann, row: { a: 9n, owner: ann, mail: 'Ann@example.org' } })).toBe(true)
     expect(holds(statement, { user: ann, row: { a: 1n, owner: ann } })).toBe(true)
     expect(holds(statement, { user: bob, row: { a: 1n, owner: ann } })).toBe(false)
+    const any = must(eventStatement(apiWith('read', '_ROW_.x = _ROW_.mail')), 'a rule')
+    expect([holds(any, { row: { x: 1n, mail: '1' } }), holds(any, { row: { x: '1', mail: '1' } })]).toEqual([false, true])
     expect(holds(eventStatement(apiWith('read', '_USER_.id IS NOT NULL')), { user: ann })).toBe(true)
   })
 
