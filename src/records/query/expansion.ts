@@ -6,7 +6,7 @@ import { qualified, quoted } from '../../storage/identifier.ts'
 import type { Column } from '../catalog/relation.ts'
 import type { ExpandTarget } from '../record-api.ts'
 import { type FieldSpec, renderingOf } from '../row-json.ts'
-import { expandChildrenMax } from './limits.ts'
+import { expandChildrenMax, expandRowsMax } from './limits.ts'
 import { refuseExpansion } from './refuse.ts'
 import { Selection } from './selection.ts'
 
@@ -91,8 +91,8 @@ export class Expansion {
       `SELECT ${key.join(', ')} FROM ${from} AS _ROW_ WHERE _ROW_.${quoted(target.via.name)} = hw_of.link AND _deadline()${this.#and(target)}` +
       ` ORDER BY ${down} LIMIT ${expandChildrenMax}`
     const linked = `(SELECT DISTINCT c${index} AS link FROM ${source} WHERE c${index} IS NOT NULL) AS hw_of`
-    // LIMIT -1 keeps SQLite from leaving out the order of a part.
-    return `SELECT ${columns} FROM ${linked} CROSS JOIN ${from} AS _ROW_ WHERE (${key.join(', ')}) IN (${newest}) ORDER BY ${down} LIMIT -1`
+    // One more than allowed tells that there are too many (list-body.ts); LIMIT also keeps SQLite from leaving out the order of a part.
+    return `SELECT ${columns} FROM ${linked} CROSS JOIN ${from} AS _ROW_ WHERE (${key.join(', ')}) IN (${newest}) ORDER BY ${down} LIMIT ${expandRowsMax + 1}`
   }
 
   #and(target: ExpandTarget): string {

@@ -29,3 +29,7 @@ export const matchDepthMax = 16
 export const limitDefault = 50
 /** Records that one reverse expand brings along for each record. */
 export const expandChildrenMax = 100
+/** Records that one expansion brings along for a whole page. */
+export const expandRowsMax = 10_000
+/** Characters of a body. Rows are few, but a value can be large. */
+export const bodyCharsMax = 64 * 1024 * 1024

@@ -1,9 +1,11 @@
 /** The JSON text of a list from the rows of its statements. Runs in reader threads, so it works from plain data. */
+import { fail } from '../../lib/errors.ts'
 import type { SqlRow } from '../../lib/sql-value.ts'
 import { recordIdText } from '../record-id.ts'
 import { type FieldSpec, linkKey, type LinkedTexts, rowText, type RowText, valueText } from '../row-json.ts'
 import { encodeCursor } from './cursor.ts'
 import type { ArmSpec } from './expansion.ts'
+import { bodyCharsMax, expandRowsMax } from './limits.ts'
 
 /** How rows become a body; made by list-statement.ts. */
 export interface ListSpec {
@@ -22,7 +24,7 @@ export interface FeatureForm {
   readonly geometryIndex: number
 }
 
-/** The body. `rows` has the rows of each statement. */
+/** The body. `rows` has the rows of each statement. Refuses `query_too_costly` when it gets too large. */
 export function formList(spec: ListSpec, rows: readonly (readonly SqlRow[])[]): string {
   const counted = spec.parts === 'page' ? null : (rows.at(-1)?.[0]?.[0] ?? 0n)
   const all = spec.parts === 'count' ? [] : (rows[0] ?? [])
@@ -53,7 +55,16 @@ function wrapped(spec: ListSpec, members: readonly string[], items: string): str
 
 function formPage(spec: ListSpec, page: readonly SqlRow[], linked: readonly LinkedTexts[]): string {
   const text = spec.form.kind === 'features' ? featureText(spec.form, rowText(spec.fields)) : rowText(spec.fields)
-  return page.map(row => text(row, linked)).join(',')
+  return texts(page, row => text(row, linked)).join(',')
+}
+
+function texts(rows: readonly SqlRow[], textOf: (row: SqlRow) => string): readonly string[] {
+  let chars = 0
+  return rows.map(row => {
+    const text = textOf(row)
+    chars += text.length
+    return chars > bodyCharsMax ? fail('query_too_costly', { detail: `the records have more than ${bodyCharsMax} characters; ask for fewer` }) : text
+  })
 }
 
 const geometryText = valueText('geometry')
@@ -67,7 +78,10 @@ function featureText({ idIndexes, geometryIndex }: FeatureForm, properties: RowT
   }
 }
 
-/** Splits rows into the page and what was expanded, and forms the texts of the latter; a deeper arm stands behind the one it hangs on. */
+/**
+ * Splits rows into the page and what was expanded, and forms the texts of the latter; a deeper arm stands behind the one it hangs on.
+ * Refuses `query_too_costly` for more than a page may bring along.
+ */
 export function formArms(arms: readonly ArmSpec[], rows: readonly SqlRow[]): { readonly page: readonly SqlRow[]; readonly linked: readonly LinkedTexts[] } {
   if (arms.length === 0) return { page: rows, linked: [] }
   const parts: SqlRow[][] = Array.from({ length: arms.length + 1 }, () => [])
@@ -81,13 +95,15 @@ export function formArms(arms: readonly ArmSpec[], rows: readonly SqlRow[]): { r
 }
 
 function armTexts(arm: ArmSpec, rows: readonly SqlRow[], linked: readonly LinkedTexts[]): ReadonlyMap<string, readonly string[]> {
+  if (rows.length > expandRowsMax) return fail('query_too_costly', { detail: `expand brings along more than ${expandRowsMax} records; ask for fewer` })
   const text = rowText(arm.fields)
-  const texts = new Map<string, string[]>()
-  for (const row of rows) {
+  const formed = texts(rows, row => text(row, linked))
+  const byLink = new Map<string, string[]>()
+  for (const [i, row] of rows.entries()) {
     const key = linkKey(row[1] ?? null, arm.collation)
-    const known = texts.get(key)
-    if (known === undefined) texts.set(key, [text(row, linked)])
-    else known.push(text(row, linked))
+    const known = byLink.get(key)
+    if (known === undefined) byLink.set(key, [formed[i] ?? ''])
+    else known.push(formed[i] ?? '')
   }
-  return texts
+  return byLink
 }

@@ -12,6 +12,7 @@ export interface OrderTerm {
   readonly column: Column
   readonly sql: string
   readonly descending: boolean
+  readonly isNullable: boolean
 }
 
 export interface ListOrder {
@@ -31,9 +32,9 @@ export function listOrder(api: RecordApi, visible: ReadonlyMap<string, Column>, 
   const wanted = items.length === 0 && isMatch ? [{ name: rankName, descending: false }] : items
   const rank = wanted.find(({ name }) => name === rankName && isMatch && !visible.has(rankName))
   if (rank !== undefined) return rankOrder(rank, wanted)
-  const named = wanted.map(({ name, descending }) => term(orderColumn(visible, name), descending))
+  const named = wanted.map(({ name, descending }) => term(api, orderColumn(visible, name), descending))
   const downwards = named.at(-1)?.descending ?? true
-  const rest = api.key.filter(column => !named.some(each => each.column.name === column.name)).map(column => term(column, downwards))
+  const rest = api.key.filter(column => !named.some(each => each.column.name === column.name)).map(column => term(api, column, downwards))
   const terms = [...named, ...rest]
   return { sql: terms.map(termSql).join(', '), keyset: keyset(api, terms) }
 }
@@ -49,8 +50,10 @@ function orderColumn(visible: ReadonlyMap<string, Column>, name: string): Column
   return isFile(column) ? refuseQuery(`"${name}" holds files and gives no order`) : column
 }
 
-function term(column: Column, descending: boolean): OrderTerm {
-  return { column, sql: `_ROW_.${quoted(column.name)}`, descending }
+/** Key columns hold no NULL, said or not: tables of APIs are STRICT. */
+function term(api: RecordApi, column: Column, descending: boolean): OrderTerm {
+  const isKey = api.key.some(key => key.name === column.name)
+  return { column, sql: `_ROW_.${quoted(column.name)}`, descending, isNullable: column.isNullable && !isKey }
 }
 
 function termSql({ sql, descending }: OrderTerm): string {
@@ -70,7 +73,7 @@ function keyset(api: RecordApi, terms: readonly OrderTerm[]): ListOrder['keyset'
 /** The condition of the rows behind the one with `values`, in the order of `terms`. */
 export function behindCondition(terms: readonly OrderTerm[], values: SqlRow, bindings: Bindings): string {
   const downwards = terms[0]?.descending === true
-  const isUniform = terms.every((each, i) => each.descending === downwards && !each.column.isNullable && values[i] !== null)
+  const isUniform = terms.every((each, i) => each.descending === downwards && !each.isNullable && values[i] !== null)
   // One comparison of rows lets SQLite seek in the key's index.
   if (isUniform) return `(${terms.map(({ sql }) => sql).join(', ')}) ${downwards ? '<' : '>'} (${values.map(value => bindings.add(value)).join(', ')})`
   return mixedCondition(terms, values, bindings)
@@ -83,11 +86,15 @@ function mixedCondition(terms: readonly OrderTerm[], values: SqlRow, bindings: B
     const equal = terms.slice(0, i).map(({ sql }, j) => `${sql} IS ${parameters[j]}`)
     return `(${[...equal, after(each, values[i] === null, parameters[i] ?? 'NULL')].join(' AND ')})`
   })
-  return `(${alternatives.join(' OR ')})`
+  // The first column is of the key; what holds for all alternatives lets SQLite seek there.
+  const [first] = terms
+  const start = first === undefined ? '' : `${first.sql} ${first.descending ? '<=' : '>='} ${parameters[0]} AND `
+  return `(${start}(${alternatives.join(' OR ')}))`
 }
 
-function after({ sql, descending }: OrderTerm, isNull: boolean, parameter: string): string {
+function after({ sql, descending, isNullable }: OrderTerm, isNull: boolean, parameter: string): string {
   // The parameter stays in the text, so that every bound value has a place.
   if (isNull) return descending ? `(${parameter} IS NOT NULL)` : `(${sql} IS NOT ${parameter})`
-  return descending ? `(${sql} < ${parameter} OR ${sql} IS NULL)` : `${sql} > ${parameter}`
+  if (!descending) return `${sql} > ${parameter}`
+  return isNullable ? `(${sql} < ${parameter} OR ${sql} IS NULL)` : `${sql} < ${parameter}`
 }

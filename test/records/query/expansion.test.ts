@@ -73,6 +73,11 @@ describe('records that point here', () => {
     )
     const rooms = large.list('rooms', 'order=id&expand=messages').records.map(record => (record['messages'] as { id: number }[]).map(({ id }) => id))
     expect(rooms.map(ids => [ids.length, ids[0], ids.at(-1)])).toEqual([[100, 250, 151], [50, 300, 251]])
+    // And for the page: more is refused, never left out.
+    large.db.run('INSERT INTO room WITH RECURSIVE n(i) AS (SELECT 3 UNION ALL SELECT i + 1 FROM n WHERE i < 150) SELECT i FROM n')
+    large.db.run('INSERT INTO message (room) SELECT room.id FROM room, (SELECT id FROM message LIMIT 100)')
+    expect(large.list('rooms', 'expand=messages&limit=100').records).toHaveLength(100)
+    expect(() => large.list('rooms', 'expand=messages&limit=101')).toThrow(/query_too_costly/)
   })
 })
 

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import type { SqlRow, SqlValue } from '../../../src/lib/sql-value.ts'
 import { valueText } from '../../../src/records/row-json.ts'
 import type { Filter, Operator } from '../../../src/records/query/filter-tree.ts'
-import { type NaiveColumn, naiveList, type NaiveQuery } from './naive-list.ts'
+import { compare, type NaiveColumn, naiveList, type NaiveQuery } from './naive-list.ts'
 import { type ListAnswer, QueryScene, userWith } from './query-scene.ts'
 
 const userId = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16)
@@ -138,6 +138,46 @@ test('answer what a plain evaluation answers', () => {
     { numRuns: 500 },
   )
 })
+
+test('groups answer what a plain evaluation answers', () => {
+  const [table] = tables
+  if (table === undefined) throw new Error('there is a table')
+  using scene = new QueryScene(table.sql, { name: 'whole', tableName: 'whole' })
+  const groups = fc.constantFrom<readonly string[]>([], ['t'], ['n'], ['t', 'x'], ['b'])
+  fc.assert(
+    fc.property(rowsOf(table), groups, fc.boolean(), (rows, group, descending) => {
+      fill(scene, table, rows)
+      const query = `aggregate=count,sum(n),sum(r),min(t),max(x),distinct(c)${group.length === 0 ? '' : `&group=${group.join(',')}`}&order=${descending ? '-' : ''}sum(n)`
+      const answer = JSON.parse(scene.text('whole', query).replace(/("sum\(n\)":)(-?\d+)/g, '$1"$2"')) as { readonly groups: readonly Record<string, unknown>[] }
+      const expected = naiveGroups(rows.map(row => Object.fromEntries([...table.key, ...plain].map(({ name }, i) => [name, row[i] ?? null]))), group)
+      const sums = answer.groups.map(each => (each['sum(n)'] === null ? null : BigInt(String(each['sum(n)']))))
+      const ordered = [...sums].sort((a, b) => compare(a, b, 'BINARY'))
+      expect(sums).toEqual(descending ? ordered.reverse() : ordered)
+      expect(new Set(answer.groups.map(each => JSON.stringify(each)))).toEqual(new Set(expected.map(each => JSON.stringify(each))))
+    }),
+    { numRuns: 150 },
+  )
+})
+
+function naiveGroups(records: readonly Readonly<Record<string, SqlValue>>[], group: readonly string[]): readonly Record<string, unknown>[] {
+  const json = (value: SqlValue): unknown => JSON.parse(valueText('plain')(value))
+  const byKey = Map.groupBy(records, record => JSON.stringify(group.map(name => `${typeof record[name]} ${json(record[name] ?? null)}`)))
+  const parts = group.length === 0 && records.length === 0 ? [[]] : [...byKey.values()]
+  return parts.map(part => {
+    const values = (name: string) => part.map(record => record[name] ?? null).filter(value => value !== null)
+    const extreme = (name: string, sign: number) => values(name).reduce<SqlValue>((best, value) => (best === null || compare(value, best, 'BINARY') * sign > 0 ? value : best), null)
+    const whole = values('n') as bigint[]
+    return {
+      ...Object.fromEntries(group.map(name => [name, json(part[0]?.[name] ?? null)])),
+      count: part.length,
+      'sum(n)': whole.length === 0 ? null : String(whole.reduce((sum, value) => sum + value, 0n)),
+      'sum(r)': values('r').length === 0 ? null : (values('r') as number[]).reduce((sum, value) => sum + value, 0),
+      'min(t)': json(extreme('t', -1)),
+      'max(x)': json(extreme('x', 1)),
+      'distinct(c)': new Set(values('c').map(value => String(value).toLowerCase())).size,
+    }
+  })
+}
 
 function fill(scene: QueryScene, table: Table, rows: readonly SqlRow[]): void {
   scene.db.run(`DELETE FROM "${table.name}"`)

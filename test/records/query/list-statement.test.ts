@@ -19,6 +19,7 @@ const apis = [
   { name: 'mine', tableName: 'note', readAccessRule: '_ROW_.stars = 3 AND _USER_.id IS NOT NULL', excludedColumns: ['secret'] },
   { name: 'big', tableName: 'big' },
   { name: 'pairs', tableName: 'pair' },
+  { name: 'titles', tableName: 'titles' },
 ] as const
 
 const scene = new QueryScene(sql, ...apis.map(api => ({ ...api, excludedColumns: 'excludedColumns' in api ? [...api.excludedColumns] : [] })))
@@ -78,6 +79,21 @@ describe('order', () => {
     expect(scene.list('notes', 'order=id,title').cursor).toBeString()
     expect(refusal(() => scene.list('notes', 'order=title&cursor=x')).detail).toBe('Only TABLEs with PK primary order support cursors. Use offset instead.')
   })
+})
+
+test('a view is ordered by its key and has no cursor', () => {
+  expect(scene.text('titles', 'limit=1&filter[title]=two&count=true')).toBe('{"total_count":1,"records":[{"id":2,"title":"two"}]}')
+  expect(ids('', 'titles')).toEqual([4, 3, 2, 1])
+})
+
+test('a page is found in the index of the key, whatever the key', () => {
+  for (const [api, query] of [['notes', ''], ['notes', 'order=id'], ['pairs', ''], ['pairs', 'order=a'], ['pairs', 'order=a,-b']] as const) {
+    const { cursor } = scene.list(api, `${query}&limit=1`)
+    scene.ran.length = 0
+    scene.list(api, `${query}&limit=1&cursor=${cursor}`)
+    const plan = scene.db.prepare<unknown, []>(`EXPLAIN QUERY PLAN ${scene.ran[0]}`).values().map(row => String((row as unknown[])[3]))
+    expect([api, query, plan[0]]).toEqual([api, query, expect.stringMatching(/^SEARCH/)])
+  }
 })
 
 describe('a cursor', () => {
