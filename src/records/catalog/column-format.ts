@@ -1,4 +1,5 @@
 /** What a column's CHECK constraints say of its content: uuid, JSON, files, geometry (trailbase-api.md §14). Checking values is the functions' work. */
+import { builtinSchemas, parseMimeTypes } from '../functions/builtin-schemas.ts'
 import type { ColumnFormat, ColumnType, JsonSchema } from './relation.ts'
 import { conjuncts } from './sql-conjuncts.ts'
 import { closingOf, isName, isOperator, sameName, splitTokens, type Token } from './sql-tokens.ts'
@@ -56,21 +57,13 @@ function namedSchema(name: string | null, extra: string | null, schemas: JsonSch
   if (name === null) return null
   if (name === 'std.FileUpload') return { kind: 'file', mimeTypes: mimeTypes(extra) }
   if (name === 'std.FileUploads') return { kind: 'files', mimeTypes: mimeTypes(extra) }
-  const schema = name === 'std.KeyValue' ? keyValueSchema : schemas.get(name)
+  const schema = builtinSchemas.get(name) ?? schemas.get(name)
   return schema === undefined ? { problem: `its CHECK names the JSON schema "${name}", which does not exist` } : { kind: 'json', schema }
 }
 
 function mimeTypes(extra: string | null): readonly string[] | null {
-  const types = (extra ?? '').split(',').map(type => type.trim())
-  const named = types.filter(type => type !== '')
-  return named.length === 0 ? null : named
-}
-
-const keyValueSchema: JsonSchema = {
-  $schema: 'https://json-schema.org/draft/2020-12/schema',
-  title: 'KeyValue',
-  type: 'object',
-  additionalProperties: { type: 'string' },
+  const types = parseMimeTypes(extra ?? '')
+  return types.length === 0 ? null : types
 }
 
 function schemaInPlace(text: string | null): ColumnFormat | FormatProblem | null {
