@@ -48,7 +48,8 @@ export function parseListQuery(raw: string): ListQuery {
   const text = (name: string) => single(parameters, name)
   const query: ListQuery = {
     filter: filterOf(parameters.filter(({ name }) => name === 'filter')),
-    order: names(text('order'), 'order', orderColumnsMax).map(orderItem),
+    // TrailBase's client sends an empty text for an empty list of columns.
+    order: names(text('order') || null, 'order', orderColumnsMax).map(orderItem),
     limit: natural(text('limit'), 'limit'),
     offset: natural(text('offset'), 'offset') ?? 0n,
     cursor: text('cursor'),

@@ -1,7 +1,11 @@
 /** Conditions by the type of their column (trailbase-api.md §6.2), and what a column does not take. */
 import { afterAll, describe, expect, test } from 'bun:test'
 import { Refusal } from '../../../src/lib/errors.ts'
+import { Bindings } from '../../../src/records/query/bindings.ts'
+import { filterCondition } from '../../../src/records/query/filter.ts'
+import { parseListQuery } from '../../../src/records/query/parse.ts'
 import { patternSize } from '../../../src/records/query/pattern-size.ts'
+import { valuesRelation } from '../../../src/records/rules.ts'
 import { QueryScene } from './query-scene.ts'
 
 const scene = new QueryScene(
@@ -86,6 +90,22 @@ describe('refused with 400', () => {
         expect((error as Refusal).details).toMatchObject({ detail: 'Invalid filter params' })
       }
     })
+  }
+})
+
+test('a filter judges a row of bound values as it judges the stored one', () => {
+  const { relation, visible } = scene.api('things')
+  const columns = new Map(visible.map(column => [column.name, column]))
+  const values = scene.rows('SELECT * FROM thing ORDER BY id', [])
+  const row = valuesRelation(relation, 1)
+  for (const query of ['filter[text][$like]=%25ra%25', 'filter[whole]=1', 'filter[part][$lt]=0', 'filter[any_value]=abcd', 'filter[place][@within]=POLYGON((0 0,0 2,2 2,2 0,0 0))']) {
+    const { filter } = parseListQuery(query)
+    const judged = values.map(stored => {
+      const bindings = new Bindings(stored)
+      const condition = filter === null ? '1' : filterCondition(filter, { columns, sqlOf: column => `_ROW_."${column.name}"` }, bindings)
+      return scene.rows(`SELECT coalesce(${condition}, 0) FROM ${row.sql} AS _ROW_`, bindings.values)[0]?.[0]
+    })
+    expect(judged.flatMap((holds, i) => (holds === 1n ? [i + 1] : [])).join('')).toBe(found(query))
   }
 })
 

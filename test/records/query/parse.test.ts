@@ -58,6 +58,10 @@ describe('the other parameters', () => {
     expect(query.order).toEqual([{ name: 'a', descending: true }, ...['b', 'c', 'd'].map(name => ({ name, descending: false }))])
   })
 
+  test('an empty order is none', () => {
+    expect(parseListQuery('order=').order).toEqual([])
+  })
+
   test('aggregates and groups', () => {
     const query = parseListQuery('aggregate=count,sum(a),distinct(b c)&group=d')
     expect(query.aggregates).toEqual([
@@ -81,7 +85,7 @@ describe('refused with 400', () => {
       'filter[$and]=1', 'filter[$and][0]=1', 'filter[$and][1][a]=1', 'filter[$and][0][a]=1&filter[$and][2][a]=1', 'filter[$or][x][a]=1', 'filter[$or][-1][a]=1',
       'filter[$or][00][a]=1', 'filter[a"b]=1', "filter[a'b]=1", 'filter[a;b]=1', 'filter[a(b]=1', 'filter[a%00]=1', deep(6), deep(1000),
       Array.from({ length: 65 }, (_, i) => `filter[c${i}]=1`).join('&'), 'a=1&'.repeat(300), `filter[a]=${'x'.repeat(17_000)}`, 'filter[a]=%ff', 'limit=%', 'limit=-1',
-      'limit=1.5', 'limit=', 'limit=ten', 'limit=1&limit=2', 'limit[0]=1', 'limit=99999999999999999999', 'offset=-1', 'count=yes', 'count=', 'skip_cursor=2', 'order=',
+      'limit=1.5', 'limit=', 'limit=ten', 'limit=1&limit=2', 'limit[0]=1', 'limit=99999999999999999999', 'offset=-1', 'count=yes', 'count=', 'skip_cursor=2',
       'order=a,,b', 'order=-', 'order=a,b,c,d,e,f', 'fields=', 'fields=a,a', 'aggregate=', 'aggregate=median(a)', 'aggregate=count(', 'aggregate=sum', 'aggregate=count(a)',
       'aggregate=count,count', 'group=a', 'aggregate=count&group=a,a', 'aggregate=count&cursor=x', 'aggregate=count&fields=a', 'aggregate=count&expand=a',
       'aggregate=count&geojson=a', `match=${'x'.repeat(1025)}`,
