@@ -21,8 +21,8 @@ export interface CheckReport {
 }
 
 export interface Product {
-  /** Runs until a signal stops it. Resolves to the exit code. */
-  readonly serve: (loaded: LoadedConfig) => Promise<number>
+  /** Runs until a signal stops it; `load` reads the configuration again, when somebody asks for it. Resolves to the exit code. */
+  readonly serve: (loaded: LoadedConfig, load: () => LoadedConfig) => Promise<number>
   /** Opens the depot in this process without listening. Refuses when another process holds it. */
   readonly open: (loaded: LoadedConfig) => Promise<LocalServer>
   /** Reads every file of the depot and verifies every checksum; calls `onProgress` with bytes read so far. */

@@ -9,7 +9,12 @@ export function addServe(program: Command, context: Context): void {
     .command('serve')
     .alias('run')
     .description('Run the server. Flags override the environment, which overrides the config file')
-    .action(context.action(async (flags: object) => context.product.serve(loadConfig(inputsOf(context, flags)))))
+    .action(
+      context.action(async (flags: object) => {
+        const load = () => loadConfig(inputsOf(context, flags))
+        return context.product.serve(load(), load)
+      }),
+    )
   addConfigFlags(command, 'all')
   addExamples(command, [
     ['headwater serve', 'on 127.0.0.1:4437, everything in ./depot'],

@@ -1,7 +1,6 @@
 /** Reads the configuration again while the server runs, and applies what can be applied; a bad one keeps the old. Who asks for it is lifecycle.ts (SIGHUP) and the control API. */
 import { OperatorError } from '../lib/errors.ts'
 import type { Log } from '../lib/log.ts'
-import { recordConflicts } from './config-checks-records.ts'
 import { configOf, type LoadedConfig } from './config.ts'
 import { optionTable, type Config, type OptionPath } from './options.ts'
 
@@ -21,7 +20,7 @@ export interface ReloadOptions {
   readonly first: LoadedConfig
   /** Reads file, vault, environment and flags again. Throws what loadConfig throws. */
   readonly load: () => LoadedConfig
-  /** Brings the server to `config`: migrations, record APIs, schemas. Throws and changes nothing when that cannot be. */
+  /** Brings the server to `config`: databases, migrations, record APIs, schemas. Throws and changes nothing when that cannot be. */
   readonly apply: (config: Config) => Promise<void>
   readonly log: Log
 }
@@ -54,9 +53,7 @@ export class ConfigReload {
       const applied = changed.filter(isLive)
       needsRestart = changed.filter(path => !isLive(path))
       const values = new Map([...this.#values].map(([path, value]) => [path, isLive(path) ? loaded.values.get(path) : value] as const))
-      const config = configOf(values)
-      refuseConflicts(config)
-      await apply(config)
+      await apply(configOf(values))
       this.#values = values
       for (const warning of warnings) log.warn(warning)
       if (needsRestart.length > 0) log.warn('some options changed that take a restart', { options: needsRestart })
@@ -72,14 +69,6 @@ export class ConfigReload {
 
 function isLive(path: OptionPath): boolean {
   return optionTable.get(path)?.isLive === true
-}
-
-/** New record APIs may fit only with something that waits for a restart, such as another database. */
-function refuseConflicts(config: Config): void {
-  const found = recordConflicts(config)
-  if (found.length === 0) return
-  const lines = found.map(({ path, below, message }) => `  ${path}${below}: ${message}`)
-  throw new OperatorError(`without a restart the configuration would not fit together:\n${lines.join('\n')}`, 'Restart the server.', 78)
 }
 
 /** What an operator may read; a fault of ours is in the log only. */

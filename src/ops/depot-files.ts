@@ -2,7 +2,7 @@
 
 /** A file that sets nothing: every default stays where it is, and a later version may have a better one. */
 export const newConfig = `# Configuration of Headwater. Every option with its default: docs/configuration.md, or \`headwater config print --origin\`.
-# \`headwater config check\` reads this file without starting; SIGHUP applies changes of record_apis and schemas, the rest takes a restart.
+# \`headwater config check\` reads this file without starting; SIGHUP applies changes of record_apis, databases and schemas.
 # Environment variables and flags win over this file. The server never writes it again.
 
 server {

@@ -48,7 +48,7 @@ export const recordOptions = {
   'records.event_queue_max': option(integer(1, 1_048_576), 1024, 'Events that may wait for one slow subscriber. Beyond it the subscriber is told of the loss.'),
   'records.uploads_dir': derived(path, '<depot>/uploads', values => below(values, 'uploads'), 'Directory of the files that records hold.'),
   'records.migrations_dir': derived(path, '<depot>/migrations', values => below(values, 'migrations'), 'Directory of migrations: `main/` and one for each additional database. It may be read-only.'),
-  databases: option(databases, [], 'Databases beside main.', trail),
+  databases: option(databases, [], 'Databases beside main.', { ...trail, isLive: true }),
   schemas: option(jsonSchemas, [], 'JSON Schemas by name, for CHECK constraints.', { ...trail, isLive: true }),
   record_apis: option(recordApis, [], 'Tables and views that clients may use through `/api/records/v1/<name>`, and who may do what with them.', { ...trail, isLive: true }),
 }

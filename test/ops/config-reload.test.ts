@@ -66,11 +66,10 @@ test('what cannot be applied is not remembered', async () => {
   expect(await reload()).toMatchObject({ ok: true, applied: ['record_apis'] })
 })
 
-test('record APIs of a database that waits for a restart are refused', async () => {
+test('a new database comes with the record APIs that use it', async () => {
   workspace.write('depot/config.textproto', 'databases { name: "other" } record_apis { name: "b" table_name: "other.b" }')
-  const answer = await reload()
-  expect(answer).toMatchObject({ ok: false, needsRestart: ['databases'] })
-  expect(answer.problem).toContain('without a restart the configuration would not fit together:\n  record_apis[0].table_name: expected a database')
+  expect(await reload()).toMatchObject({ ok: true, applied: ['databases', 'record_apis'], needsRestart: [] })
+  expect(applied[0]?.databases).toEqual([{ name: 'other' }])
 })
 
 test('two at a time run one after the other', async () => {

@@ -76,6 +76,15 @@ describe('the first administrator', () => {
     expect(await depot.admin()).toBeNull()
   })
 
+  test('is made also when the first start failed at a migration', async () => {
+    using depot = new FixtureDepot()
+    depot.write('migrations/main/U9__bad.sql', 'CREATE')
+    expect(depot.refusal()).toContain('U9__bad.sql:1 failed: incomplete input')
+    depot.write('migrations/main/U9__bad.sql', 'CREATE TABLE a (a)')
+    expect(depot.migrate().isNew).toBe(false)
+    expect((await depot.admin())?.username).toBe('admin')
+  })
+
   test('is not made in a depot that somebody else began', async () => {
     using depot = new FixtureDepot()
     depot.rows('CREATE TABLE _schema_history (version INT8 PRIMARY KEY, name VARCHAR(255), applied_on VARCHAR(255), checksum VARCHAR(255))')
