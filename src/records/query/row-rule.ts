@@ -1,11 +1,11 @@
-/** Read rules as conditions of one statement: the caller's id stands behind ?1, whichever rules use it. What a rule means is rules.ts. */
+/** Read rules as conditions of one statement: all that use the caller's id use the same parameter. What a rule means is rules.ts. */
 import { assert } from '../../lib/assert.ts'
 import { userIdOf, type Principal } from '../../lib/principal.ts'
 import type { SqlValue } from '../../lib/sql-value.ts'
 import type { ExpandTarget, RecordApi } from '../record-api.ts'
 import { conditionOf, rowAlias, rowCondition, type RuleStatement } from '../rules.ts'
 
-/** Conditions of the read rules for `principal`, or for whomever when only their texts are wanted. Parameters before ?`first` are other things. */
+/** Gives the conditions for one statement, with the caller's id as ?`first`. */
 export class RowRules {
   #usesUser = false
   readonly #isAdmin: boolean
