@@ -1,7 +1,7 @@
 /** The text format: what is read, what is refused where, and that printing round-trips. */
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { SyntaxFault, type FieldTree, type MessageTree, type Tree } from '../../src/ops/config-tree.ts'
+import { listTree, messageTree, SyntaxFault, textTree, type FieldTree, type MessageTree, type Tree } from '../../src/ops/config-tree.ts'
 import { printTextproto } from '../../src/ops/textproto-printer.ts'
 import { parseTextproto } from '../../src/ops/textproto.ts'
 
@@ -202,3 +202,13 @@ function faultOf(text: string): SyntaxFault {
   }
   throw new Error(`${JSON.stringify(text)} was accepted`)
 }
+
+test('long lists and texts of several lines get lines of their own, and read back', () => {
+  const at = nowhere
+  const words = Array.from({ length: 12 }, (_, i) => textTree(`https://host-${i}.example.org`))
+  const tree = messageTree([{ name: 'a', at, value: messageTree([{ name: 'list', at, value: listTree(words) }, { name: 'text', at, value: textTree('one\n\ntwo\n') }]) }])
+  const text = printTextproto(tree)
+  expect(text).toContain('  list: [\n    "https://host-0.example.org",\n')
+  expect(text).toEndWith('  text:\n    "one\\n"\n    "\\n"\n    "two\\n"\n}\n')
+  expect(printTextproto(parseTextproto(text))).toBe(text)
+})

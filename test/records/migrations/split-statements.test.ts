@@ -1,6 +1,7 @@
 /** Where statements end: semicolons in strings, names, comments and triggers, and scripts that are cut off. */
 import { expect, test } from 'bun:test'
 import { Database } from 'bun:sqlite'
+import fc from 'fast-check'
 import { splitStatements } from '../../../src/records/migrations/split-statements.ts'
 
 const trigger = `CREATE TRIGGER t AFTER INSERT ON a BEGIN
@@ -44,4 +45,15 @@ test('SQLite sees the same statements', () => {
     statement.run()
   }
   expect(db.query('SELECT count(*) AS n FROM b').get()).toEqual({ n: 2 })
+})
+
+test('any row of statements, however they are separated', () => {
+  const statement = fc.constantFrom('SELECT 1', "SELECT ';'", 'SELECT ";" AS [;]', trigger, "INSERT INTO a VALUES ('it''s; END')", 'SELECT CASE WHEN 1 THEN 2 END', '/* ; */ SELECT 3', 'PRAGMA x = `;`')
+  const separator = fc.constantFrom(';', ' ;\n', '; -- ; it\'s\n', ';/* " ; */', ';;')
+  fc.assert(
+    fc.property(fc.array(fc.tuple(statement, separator), { maxLength: 20 }), parts => {
+      const found = splitStatements(parts.map(([text, end]) => text + end).join(''))
+      expect(found.map(each => each.text)).toEqual(parts.map(([text]) => text.replace('/* ; */ ', '')))
+    }),
+  )
 })
