@@ -44,7 +44,7 @@ export function readTable(read: ReadRows, entry: SchemaEntry, schemas: JsonSchem
   })
   const keyed = infos.flatMap((info, index) => (info.keyPart > 0 ? [{ part: info.keyPart, column: columns[index] }] : []))
   const key = keyed.sort((a, b) => a.part - b.part).flatMap(({ column }) => column ?? [])
-  return { kind: 'table', ...entry, columns, key: keyOf(entry, key, problems), problems }
+  return { kind: 'table', ...entry, columns, key: keyOf(entry, key, problems), uniques: readUniques(read, entry, columns), problems }
 }
 
 /** Type of a column by its declaration. Outside of STRICT tables the declaration is only an inclination; a number of any kind is ANY. */
@@ -100,6 +100,16 @@ function readReferences(read: ReadRows, entry: SchemaEntry, texts: ReadonlyMap<s
 function singleKey(read: ReadRows, database: string, table: string): string {
   const rows = read(`SELECT name FROM pragma_table_xinfo(${literal(table)}, ${literal(database)}) WHERE pk > 0`)
   return rows.length === 1 ? textOf(rows[0]?.[0]) : ''
+}
+
+/** An index over expressions, of a part of the rows, or under another collation than the column's does not make a value single. */
+function readUniques(read: ReadRows, entry: SchemaEntry, columns: readonly Column[]): readonly (readonly number[])[] {
+  const indexes = read(`SELECT name FROM pragma_index_list(${literal(entry.name)}, ${literal(entry.database)}) WHERE "unique" AND NOT partial ORDER BY seq DESC`)
+  return indexes.flatMap(([index]) => {
+    const parts = read(`SELECT name, coll FROM pragma_index_xinfo(${literal(textOf(index))}, ${literal(entry.database)}) WHERE key ORDER BY seqno`)
+    const found = parts.map(([name, collation]) => columns.find(column => column.name === name && column.collation === textOf(collation).toUpperCase()))
+    return found.every(column => column !== undefined) ? [found.map(column => column.index)] : []
+  })
 }
 
 function strictType(type: string): ColumnType {

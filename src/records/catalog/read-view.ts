@@ -24,7 +24,7 @@ export function readView(read: ReadRows, entry: SchemaEntry, find: FindRelation,
     const column = viewColumn(part, shown[i] ?? { name: '', declared: '' }, i, sources, select)
     if (column.isTyped === false) problems.push(`the type of its column "${column.name}" is unknown; write CAST(… AS INTEGER), REAL, TEXT or BLOB`)
     const { isTyped: _, ...rest } = column
-    const isComputed = part.kind !== 'direct' && part.kind !== 'extreme' && part.kind !== 'count'
+    const isComputed = part.kind === 'cast' || part.kind === 'other'
     const isSecret = isComputed && mayBeSecret(part.tokens, select, relations, sources.some(source => source.relation === null))
     return isSecret ? { ...rest, isSecret: true } : rest
   })
@@ -65,6 +65,8 @@ function viewColumn(part: ViewColumn, shown: Shown, index: number, sources: read
     }
     case 'count':
       return { ...computedColumn(shown.name, index, 'INTEGER'), isNullable: false }
+    case 'literal':
+      return { ...computedColumn(shown.name, index, part.type), isNullable: false }
     case 'cast':
       return computedColumn(shown.name, index, columnType(part.declared, false))
     case 'other':

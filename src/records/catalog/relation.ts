@@ -56,6 +56,8 @@ export interface Relation {
   readonly columns: readonly Column[]
   /** The record key, in order; more than one for a composite key; empty when there is none (then it can be no record API). */
   readonly key: readonly Column[]
+  /** Indices of the columns of each UNIQUE constraint or whole index besides the key. */
+  readonly uniques?: readonly (readonly number[])[]
   readonly isStrict: boolean
   readonly isWithoutRowid: boolean
   /** SQL text of its CREATE statement. */

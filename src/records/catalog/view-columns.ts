@@ -1,5 +1,5 @@
 /** The columns of a view followed to where they come from. Which of them are its key is view-key.ts. */
-import type { Column, Relation } from './relation.ts'
+import type { Column, ColumnType, Relation } from './relation.ts'
 import { unwrapped } from './sql-conjuncts.ts'
 import { foldName, isName, isOperator, isWord, sameName, splitTokens, type Token } from './sql-tokens.ts'
 import { callOf, columnName, type Source, type ViewSelect } from './view-select.ts'
@@ -23,6 +23,7 @@ export type ViewColumn =
   /** CAST to this type. */
   | { readonly kind: 'cast'; readonly declared: string; readonly tokens: readonly Token[] }
   | { readonly kind: 'count' }
+  | { readonly kind: 'literal'; readonly type: ColumnType }
   | { readonly kind: 'other'; readonly tokens: readonly Token[] }
 
 /** Each column of the result in order; null when a `*` cannot be followed. */
@@ -81,7 +82,18 @@ function expressionColumn(tokens: readonly Token[], sources: readonly KnownSourc
   const extreme = callOf(tokens, 'MIN', 'MAX')
   const extremeOrigin = extreme !== null && splitTokens(extreme, token => isOperator(token, ',')).length === 1 ? originOf(extreme, sources) : null
   if (extremeOrigin !== null) return { kind: 'extreme', origin: extremeOrigin }
-  return callOf(tokens, 'COUNT') !== null ? { kind: 'count' } : { kind: 'other', tokens }
+  if (callOf(tokens, 'COUNT') !== null) return { kind: 'count' }
+  const type = literalType(tokens)
+  return type === null ? { kind: 'other', tokens } : { kind: 'literal', type }
+}
+
+function literalType(tokens: readonly Token[]): ColumnType | null {
+  const [token] = tokens
+  if (token === undefined || tokens.length !== 1) return null
+  if (token.kind === 'string') return 'TEXT'
+  if (token.kind === 'blob') return 'BLOB'
+  if (token.kind !== 'number') return null
+  return /^(0[xX].*|[\d_]{1,18})$/.test(token.text) ? 'INTEGER' : 'REAL'
 }
 
 /** `USING` shows its columns once, at the left. The row id of a search table is not in `*`. */

@@ -24,7 +24,7 @@ export function viewKey(select: ViewSelect, sources: readonly KnownSource[], col
     const isShown = places.every(place => place >= 0)
     if (groups === null) {
       if (isShown && isOnce) return places
-      if (isShown) repeated ??= `${repeatedBy(base, sources, equalities)} may repeat the rows of "${source.alias}"; join it by its whole primary key`
+      if (isShown) repeated ??= `${repeatedBy(base, sources, equalities)} may repeat the rows of "${source.alias}"; join it by its whole primary key or a UNIQUE column, or GROUP BY the key`
       continue
     }
     if (isShown && isGroupedBy(key, groups, isOnce)) return places
@@ -56,7 +56,7 @@ const aggregates = ['COUNT', 'SUM', 'AVG', 'TOTAL', 'MIN', 'MAX', 'GROUP_CONCAT'
 /** An aggregate in a sub-select counts too: that errs on the safe side. */
 function isAggregate(column: ViewColumn): boolean {
   if (column.kind === 'extreme' || column.kind === 'count') return true
-  if (column.kind === 'direct' || column.tokens.some(token => isWord(token, 'OVER', 'SELECT'))) return false
+  if (column.kind === 'direct' || column.kind === 'literal' || column.tokens.some(token => isWord(token, 'OVER', 'SELECT'))) return false
   return column.tokens.some((token, i) => isWord(token, ...aggregates) && isOperator(column.tokens[i + 1], '('))
 }
 
@@ -71,11 +71,14 @@ function repeatedBy(base: number, sources: readonly KnownSource[], equalities: r
   return other === undefined ? null : `the join with "${other.alias}"`
 }
 
-/** Is every part of its key equal to something of `determined`? */
+/** Is every column of its key, or of something else that is unique, equal to something of `determined`? */
 function isDetermined(index: number, source: KnownSource, determined: ReadonlySet<number>, equalities: readonly Equality[]): boolean {
-  const key = source.relation?.key ?? []
+  const { relation } = source
+  if (relation === null) return false
   const usable = equalities.filter(({ left }) => left === null || left === index)
-  return key.length > 0 && key.every(column => usable.some(({ sides: [a, b] }) => fixes(a, b, { source: index, column }, determined) || (b !== null && fixes(b, a, { source: index, column }, determined))))
+  const isFixed = (part: Origin) => usable.some(({ sides: [a, b] }) => fixes(a, b, part, determined) || (b !== null && fixes(b, a, part, determined)))
+  const keys = [relation.key, ...(relation.uniques ?? []).map(places => places.flatMap(place => relation.columns[place] ?? []))]
+  return keys.some(key => key.length > 0 && key.every(column => isFixed({ source: index, column })))
 }
 
 function fixes(side: Origin, other: Origin | null, part: Origin, determined: ReadonlySet<number>): boolean {

@@ -9,19 +9,24 @@ const tables = [
   `CREATE TABLE author (id BLOB PRIMARY KEY CHECK(is_uuid(id)), name TEXT NOT NULL COLLATE NOCASE, about TEXT CHECK(jsonschema('profile', about))) STRICT`,
   `CREATE TABLE post (id INTEGER PRIMARY KEY, author BLOB NOT NULL REFERENCES author(id), title TEXT NOT NULL, score REAL, x ANY) STRICT`,
   'CREATE TABLE tagged (post INTEGER NOT NULL, tag TEXT NOT NULL, PRIMARY KEY (post, tag)) STRICT, WITHOUT ROWID',
+  'CREATE TABLE slug (id INTEGER PRIMARY KEY, text TEXT UNIQUE, other TEXT, partly TEXT, loose TEXT) STRICT',
+  'CREATE UNIQUE INDEX two ON slug (other, text)',
+  'CREATE UNIQUE INDEX part ON slug (partly) WHERE id > 5',
+  'CREATE UNIQUE INDEX expression ON slug (upper(loose))',
 ]
 
 const view = (select: string) => new SchemaScene([...tables, `CREATE VIEW v AS ${select}`]).relation('v')
 
 describe('columns', () => {
   test('are followed through names, stars, casts, MIN and count', () => {
-    const relation = view(`SELECT p.*, a.name AS "the name", CAST(score * 2 AS INTEGER) AS twice, a.about about, (p.id) again, CAST(title AS TEXT), _u.email AS _mail
+    const relation = view(`SELECT p.*, a.name AS "the name", CAST(score * 2 AS INTEGER) AS twice, a.about about, (p.id) again, CAST(title AS TEXT), _u.email AS _mail, 1, 2.5 AS half, 'x' AS x2
       FROM post AS p LEFT JOIN author a ON a.id = p.author LEFT JOIN _user _u ON _u.id = a.id`)
     expect(relation.problems).toEqual([])
     expect(relation.columns.map(column => [column.name, column.type, column.isNullable, column.format.kind])).toEqual([
       ['id', 'INTEGER', false, 'plain'], ['author', 'BLOB', false, 'plain'], ['title', 'TEXT', false, 'plain'], ['score', 'REAL', true, 'plain'], ['x', 'ANY', true, 'plain'],
       ['the name', 'TEXT', true, 'plain'], ['twice', 'INTEGER', true, 'plain'], ['about', 'TEXT', true, 'json'], ['again', 'INTEGER', false, 'plain'],
       ['CAST(title AS TEXT)', 'TEXT', true, 'plain'], ['_mail', 'TEXT', true, 'plain'],
+      ['1', 'INTEGER', false, 'plain'], ['half', 'REAL', false, 'plain'], ['x2', 'TEXT', false, 'plain'],
     ])
     expect(relation.columns[1]?.reference).toEqual({ table: 'author', column: 'id', isExplicit: true })
     expect(relation.columns[5]?.collation).toBe('NOCASE')
@@ -82,6 +87,11 @@ const keys: readonly (readonly [string, readonly string[] | string])[] = [
   ['SELECT p.id, a.name FROM post p JOIN author a ON p.author = a.id OR 1', 'may repeat'],
   ['SELECT p.id FROM post p JOIN tagged t ON t.post = p.id', 'may repeat'],
   ["SELECT p.id FROM post p JOIN tagged t ON t.post = p.id AND t.tag = 'x'", ['id']],
+  ['SELECT p.id, u.email FROM post p JOIN _user u ON u.email = p.title', 'may repeat'],
+  ['SELECT p.id, s.text FROM post p JOIN slug s ON s.text = p.title', ['id']],
+  ['SELECT p.id, s.text FROM post p JOIN slug s ON s.other = p.title', 'may repeat'],
+  ['SELECT p.id, s.text FROM post p JOIN slug s ON s.partly = p.title', 'may repeat'],
+  ['SELECT p.id, s.text FROM post p JOIN slug s ON s.loose = p.title', 'may repeat'],
   ['SELECT p.id, q.title FROM post p CROSS JOIN post q', 'may repeat'],
   ['SELECT p.id, q.title FROM post p JOIN post q USING (id)', ['id']],
   ['SELECT * FROM post p JOIN post q USING (id)', ['id']],
