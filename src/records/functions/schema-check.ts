@@ -5,21 +5,23 @@
 import { lazily } from '../../lib/lazily.ts'
 import type { JsonSchema } from '../catalog/relation.ts'
 import { assertPattern, matches } from './regular-expression.ts'
-import { linearSchema } from './schema-walk.ts'
+import { hasNamePatterns, hasShortNames, linearSchema } from './schema-walk.ts'
 import { SqlFunctionError } from './sql-function.ts'
 
 export type SchemaCheck = (value: unknown) => boolean
 
 const draft202012 = 'https://json-schema.org/draft/2020-12/schema'
 const typebox = lazily(() => require('typebox/schema') as typeof import('typebox/schema'))
+const formats = lazily(() => (require('typebox/format') as typeof import('typebox/format')).Format)
 
 /** Refuses with a SqlFunctionError, which says why, what is no schema, refers to something outside itself, or could not be checked in bounded time. */
 export function compileSchema(schema: JsonSchema): SchemaCheck {
   assertValidSchema(schema)
-  const checked = typeof schema === 'boolean' ? {} : linearSchema(schema, { assertPattern, matches })
+  const checked = typeof schema === 'boolean' ? {} : linearSchema(schema, { assertPattern, matches, formatCheck: format => formats().Get(format) })
   if (schema === false) return () => false
   const validator = typebox().Compile({}, checked)
-  return value => finite(() => validator.Check(value))
+  const namesMatter = typeof schema !== 'boolean' && hasNamePatterns(schema)
+  return value => finite(() => (!namesMatter || hasShortNames(value)) && validator.Check(value))
 }
 
 /** The check of a schema of our own, which needs no checking itself. */

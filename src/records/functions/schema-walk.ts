@@ -1,30 +1,45 @@
-/** Goes through the schemas within a JSON Schema: checks its references, and takes out what typebox would run with regular expressions that backtrack. */
+/** Goes through the schemas within a JSON Schema: checks its references, and takes out what typebox would do in more than linear time. */
 import { SqlFunctionError } from './sql-function.ts'
 
-interface Patterns {
+interface Texts {
   readonly assertPattern: (pattern: string) => void
   readonly matches: (pattern: string, text: string) => boolean
+  /** Undefined of a format that is not known: it is not looked at, as the standard wants. */
+  readonly formatCheck: (format: string) => ((text: string) => boolean) | undefined
 }
 
 type Json = Readonly<Record<string, unknown>>
 
+/** Characters of a text that has a known format: typebox looks at some in quadratic time. */
+const formatCharsMax = 8192
 /** Property names that are looked at by `patternProperties`. */
 const namePatternCharsMax = 1024
 
-/** The same schema with `pattern` as a function of ours, its places kept so that references still lead there. Refuses what cannot be checked. */
-export function linearSchema(schema: Json, patterns: Patterns): Json {
+/** The same schema with `pattern` and `format` as functions of ours, its places kept so that references still lead there. Refuses what cannot be checked. */
+export function linearSchema(schema: Json, texts: Texts): Json {
   const seen = new Names()
   seen.collect(schema)
-  return copied(schema, patterns, reference => assertResolves(schema, seen, reference))
+  return copied(schema, texts, reference => assertResolves(schema, seen, reference))
+}
+
+/** Whether all names in a value are short enough for the patterns of names of a schema. */
+export function hasShortNames(value: unknown): boolean {
+  if (Array.isArray(value)) return value.every(hasShortNames)
+  return !isObject(value) || Object.entries(value).every(([name, member]) => name.length <= namePatternCharsMax && hasShortNames(member))
+}
+
+/** Whether a schema has patterns of names anywhere; a text that only looks like it counts too. */
+export function hasNamePatterns(schema: Json): boolean {
+  return JSON.stringify(schema).includes('"patternProperties"')
 }
 
 const single = ['items', 'additionalItems', 'additionalProperties', 'contains', 'propertyNames', 'if', 'then', 'else', 'not', 'unevaluatedItems', 'unevaluatedProperties']
 const lists = ['allOf', 'anyOf', 'oneOf', 'prefixItems', 'items']
 const maps = ['properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas', 'dependencies']
 
-function copied(schema: Json, patterns: Patterns, checkReference: (reference: string) => void): Json {
+function copied(schema: Json, texts: Texts, checkReference: (reference: string) => void): Json {
   for (const word of ['$ref', '$dynamicRef', '$recursiveRef']) if (typeof schema[word] === 'string') checkReference(schema[word])
-  const copy = (value: unknown): unknown => (isObject(value) ? copied(value, patterns, checkReference) : value)
+  const copy = (value: unknown): unknown => (isObject(value) ? copied(value, texts, checkReference) : value)
   // `~refine` is typebox's own word: in a schema from outside it must mean nothing.
   const members = Object.entries(schema).filter(([word]) => !word.startsWith('~')).map(([word, value]): [string, unknown] => {
     if (lists.includes(word) && Array.isArray(value)) return [word, value.map(copy)]
@@ -32,22 +47,20 @@ function copied(schema: Json, patterns: Patterns, checkReference: (reference: st
     return [word, single.includes(word) ? copy(value) : value]
   })
   if (isObject(schema['patternProperties'])) Object.keys(schema['patternProperties']).forEach(assertNamePattern)
-  return refined(Object.fromEntries(members), patterns)
+  return refined(Object.fromEntries(members), texts)
 }
 
-function refined(schema: Json, { assertPattern, matches }: Patterns): Json {
-  const { pattern, ...rest } = schema
+/** typebox' own checks would come first: the words are taken out, and `~refine` does what they say. */
+function refined(schema: Json, { assertPattern, matches, formatCheck }: Texts): Json {
+  const { pattern, format, ...rest } = schema
   const checks: unknown[] = []
   if (typeof pattern === 'string') {
     assertPattern(pattern)
     checks.push({ check: (value: unknown) => typeof value !== 'string' || matches(pattern, value), error: () => 'pattern' })
   }
-  if (schema['patternProperties'] !== undefined) checks.push({ check: hasShortNames, error: () => 'property names' })
-  return checks.length === 0 ? schema : { ...rest, '~refine': checks }
-}
-
-function hasShortNames(value: unknown): boolean {
-  return !isObject(value) || Object.keys(value).every(name => name.length <= namePatternCharsMax)
+  const isFormat = typeof format === 'string' ? formatCheck(format) : undefined
+  if (isFormat !== undefined) checks.push({ check: (value: unknown) => typeof value !== 'string' || (value.length <= formatCharsMax && isFormat(value)), error: () => 'format' })
+  return checks.length === 0 ? rest : { ...rest, '~refine': checks }
 }
 
 /** These run with backtracking, on names of bounded length: only such as take time that grows with the square of it at the most. */

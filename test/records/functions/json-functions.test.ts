@@ -125,8 +125,27 @@ describe('texts made to hurt', () => {
     })
   }
 
+  test('brackets within text are no depth', () => {
+    const text = JSON.stringify({ 'a"[': `\\"${'[{'.repeat(500)}` })
+    expect([valueOf(db, 'is_json(?1)', text), valueOf(db, 'is_json(?1)', `[${text}]`)]).toEqual([1n, 1n])
+  })
+
   test('the same name twice is JSON, the last counts', () => {
     expect(valueOf(db, `jsonschema_matches('{"properties":{"a":{"type":"string"}}}', '{"a":1,"a":"x"}')`)).toBe(1n)
+  })
+
+  test('a format that is looked at in quadratic time', () => {
+    const startedAt = performance.now()
+    const text = `http://${'a-'.repeat(200_000)}`
+    expect([fits({ items: { format: 'uri' } }, [text]), fits({ format: 'uri' }, 'http://a/b'), fits({ format: 'markdown' }, 'x'.repeat(10_000))]).toEqual([false, true, true])
+    expect(performance.now() - startedAt).toBeLessThan(500)
+  })
+
+  test('names that are long, against patterns of names', () => {
+    const schema = { patternProperties: { '^a*a*$': true }, additionalProperties: false }
+    const startedAt = performance.now()
+    expect([fits(schema, { aaa: 1 }), fits(schema, { aab: 1 }), fits(schema, { [`${'a'.repeat(100_000)}b`]: 1 })]).toEqual([true, false, false])
+    expect(performance.now() - startedAt).toBeLessThan(500)
   })
 
   test('a deep value against a schema that refers to itself', () => {
