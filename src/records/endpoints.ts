@@ -1,0 +1,40 @@
+/** What the routes of reading answer: lists, single records, schemas, with their caching. Routing is routes.ts, deciding is records.ts. */
+import { fail } from '../lib/errors.ts'
+import { jsonAnswer, type Fields } from './answers.ts'
+import { schemaModes } from './json-schema.ts'
+import type { RecordText } from './read.ts'
+import type { Records } from './records.ts'
+import type { ApiRequest } from './routes.ts'
+
+/** Answers depend on who asks and change with every write: a cache may keep one only to ask again with its tag. */
+const revalidated: Fields = { 'Cache-Control': 'private, no-cache', Vary: 'Authorization, Cookie' }
+
+export async function listAnswer(records: Records, { api, principal, query, common }: ApiRequest): Promise<Response> {
+  return jsonAnswer(await records.list(api, principal, query), common)
+}
+
+export function readAnswer(records: Records, asked: ApiRequest, id: string): Response | Promise<Response> {
+  const found = records.read(asked.api, asked.principal, id, asked.query)
+  return found instanceof Promise ? found.then(record => recordAnswer(record, asked)) : recordAnswer(found, asked)
+}
+
+export function schemaAnswer(records: Records, { api, principal, query, common }: ApiRequest): Response {
+  const mode = new URLSearchParams(query).get('mode') ?? 'Insert'
+  const known = schemaModes.find(each => each === mode)
+  if (known === undefined) fail('invalid_query', { detail: 'Invalid query', reason: `mode is one of ${schemaModes.join(', ')}` })
+  return jsonAnswer(JSON.stringify(records.schema(api, principal, known)), common)
+}
+
+/** The tag stands for the stored record; with fields or expansions it says the same of another text, so it is weak there (RFC 9110 §8.8.1). */
+function recordAnswer({ text, tag }: RecordText, { request, query, common }: ApiRequest): Response {
+  const etag = query === '' ? `"${tag}"` : `W/"${tag}"`
+  const known = request.headers.get('if-none-match')
+  // An expanded record changes with others that its tag does not know.
+  const isSame = known !== null && !query.includes('expand') && tagsOf(known).includes(tag)
+  if (isSame) return new Response(null, { status: 304, headers: { ...common, ...revalidated, ETag: etag } })
+  return jsonAnswer(text, common, { ...revalidated, ETag: etag })
+}
+
+function tagsOf(header: string): string[] {
+  return [...header.matchAll(/"([^"]*)"/g)].map(match => match[1] ?? '')
+}

@@ -1,0 +1,122 @@
+/** The record APIs of a depot as one service: schema, store, writing and reading put together, replaced as a whole when the configuration changes. */
+import type { Clock } from '../lib/clock.ts'
+import { fail } from '../lib/errors.ts'
+import type { Ids } from '../lib/ids.ts'
+import type { Log } from '../lib/log.ts'
+import type { Principal } from '../lib/principal.ts'
+import { checkAcl } from './access.ts'
+import type { CatalogConfig } from './catalog/api-config.ts'
+import { depotDatabases, migrateDepot, readDepotSchema, type DepotPlaces, type DepotSchema } from './depot-schema.ts'
+import { recordSchema, type SchemaMode } from './json-schema.ts'
+import { listRecords } from './list.ts'
+import { readRecord, type ReadParts, type RecordText } from './read.ts'
+import type { RecordApi, RecordCatalog } from './record-api.ts'
+import { ruleStatement } from './rules.ts'
+import { schemaRuleHolds } from './schema-access.ts'
+import { RecordStore } from './store/record-store.ts'
+import type { FileIntake } from './writing/file-intake.ts'
+import { RecordWriter } from './writing/record-writer.ts'
+
+export interface RecordsSettings {
+  readonly config: CatalogConfig
+  readonly places: DepotPlaces
+  /** Most time of one list or aggregate. */
+  readonly queryMsMax: number
+  readonly readersMax: number
+}
+
+export interface RecordsParts {
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Log
+  /** Ends the process: storage failed. */
+  readonly fence: (message: string) => void
+  readonly files: FileIntake
+}
+
+export class Records {
+  readonly store: RecordStore
+  readonly writer: RecordWriter
+  readonly #parts: RecordsParts
+  #settings: RecordsSettings
+  #catalog: RecordCatalog
+  #reading: ReadParts
+
+  private constructor(parts: RecordsParts, settings: RecordsSettings, schema: DepotSchema, store: RecordStore) {
+    this.#parts = parts
+    this.#settings = settings
+    this.#catalog = schema.catalog
+    this.store = store
+    this.#reading = readPartsOf(store, settings)
+    this.writer = new RecordWriter({ write: (database, program) => store.write(database, program), files: parts.files, clock: parts.clock })
+  }
+
+  /** Migrates the databases, compiles the APIs and opens the store. Throws OperatorError for what an operator must mend. */
+  static async open(settings: RecordsSettings, parts: RecordsParts): Promise<Records> {
+    migrateDepot(settings.config, settings.places, parts)
+    const schema = readDepotSchema(settings.config, settings.places, 1, parts)
+    const { clock, log, fence } = parts
+    const store = await RecordStore.open({ ...schema.store, limits: { readersMax: settings.readersMax }, clock, log, fence })
+    return new Records(parts, settings, schema, store)
+  }
+
+  get catalog(): RecordCatalog {
+    return this.#catalog
+  }
+
+  /** Names of the databases with their files. */
+  get databases(): ReturnType<typeof depotDatabases> {
+    return depotDatabases(this.#settings.config, this.#settings.places)
+  }
+
+  api(name: string): RecordApi | undefined {
+    return this.#catalog.apis.get(name)
+  }
+
+  /** Applies migrations and `settings`; what fails leaves everything as it was (but for migrations before the failing one). */
+  async apply(settings: RecordsSettings): Promise<void> {
+    migrateDepot(settings.config, settings.places, this.#parts)
+    await this.#replace(settings)
+  }
+
+  /** Reads the schema anew, after SQL changed it. */
+  async refresh(): Promise<void> {
+    await this.#replace(this.#settings)
+  }
+
+  /** The body of a list. Refuses what list.ts refuses, and `forbidden`. */
+  async list(api: RecordApi, principal: Principal, query: string): Promise<string> {
+    checkAcl(api, 'read', principal)
+    return await listRecords(this.#reading, api, principal, query)
+  }
+
+  /** One record. Refuses what read.ts refuses, and `forbidden`. */
+  read(api: RecordApi, principal: Principal, id: string, query: string): RecordText | Promise<RecordText> {
+    checkAcl(api, 'read', principal)
+    return readRecord(this.#reading, api, principal, id, query)
+  }
+
+  /** The JSON Schema of an API. Its rule sees the caller only (trailbase-api.md §21: asked with a row it denied everybody). */
+  schema(api: RecordApi, principal: Principal, mode: SchemaMode): Readonly<Record<string, unknown>> {
+    checkAcl(api, 'schema', principal)
+    const rule = ruleStatement(api, 'schema')
+    if (rule !== null && !schemaRuleHolds(this.store, api, rule, principal)) fail('forbidden', {})
+    return recordSchema(api, mode)
+  }
+
+  async stop(): Promise<void> {
+    await this.store.stop()
+  }
+
+  async #replace(settings: RecordsSettings): Promise<void> {
+    const schema = readDepotSchema(settings.config, settings.places, this.#catalog.version + 1, this.#parts)
+    await this.store.refresh(schema.store)
+    this.#settings = settings
+    this.#reading = readPartsOf(this.store, settings)
+    this.#catalog = schema.catalog
+  }
+}
+
+function readPartsOf(store: RecordStore, { queryMsMax }: RecordsSettings): ReadParts {
+  return { read: request => store.read(request), readNow: (database, sql, params) => store.readNow(database, sql, params), deadlineMs: queryMsMax }
+}
