@@ -6,9 +6,11 @@ import type { Log } from '../lib/log.ts'
 import type { Principal } from '../lib/principal.ts'
 import { checkAcl } from './access.ts'
 import type { CatalogConfig } from './catalog/api-config.ts'
-import { depotDatabases, migrateDepot, readDepotSchema, type DepotPlaces, type DepotSchema } from './depot-schema.ts'
+import { functionsOf, placeOf, readDepotSchema, type DepotDirectories, type DepotSchema } from './depot-schema.ts'
 import { recordSchema, type SchemaMode } from './json-schema.ts'
 import { listRecords } from './list.ts'
+import type { AdminCredentials } from './migrations/first-admin.ts'
+import { migrateDepot, migrateRunning } from './migrations/migrate-depot.ts'
 import { readRecord, type ReadParts, type RecordText } from './read.ts'
 import type { RecordApi, RecordCatalog } from './record-api.ts'
 import { ruleStatement } from './rules.ts'
@@ -19,7 +21,7 @@ import { RecordWriter } from './writing/record-writer.ts'
 
 export interface RecordsSettings {
   readonly config: CatalogConfig
-  readonly places: DepotPlaces
+  readonly directories: DepotDirectories
   /** Most time of one list or aggregate. */
   readonly queryMsMax: number
   readonly readersMax: number
@@ -42,31 +44,31 @@ export class Records {
   #catalog: RecordCatalog
   #reading: ReadParts
 
-  private constructor(parts: RecordsParts, settings: RecordsSettings, schema: DepotSchema, store: RecordStore) {
+  /** The administrator that a new depot got just now; its password is told once. */
+  readonly firstAdmin: AdminCredentials | null
+
+  private constructor(parts: RecordsParts, settings: RecordsSettings, schema: DepotSchema, store: RecordStore, firstAdmin: AdminCredentials | null) {
     this.#parts = parts
     this.#settings = settings
     this.#catalog = schema.catalog
     this.store = store
+    this.firstAdmin = firstAdmin
     this.#reading = readPartsOf(store, settings)
     this.writer = new RecordWriter({ write: (database, program) => store.write(database, program), files: parts.files, clock: parts.clock })
   }
 
   /** Migrates the databases, compiles the APIs and opens the store. Throws OperatorError for what an operator must mend. */
   static async open(settings: RecordsSettings, parts: RecordsParts): Promise<Records> {
-    migrateDepot(settings.config, settings.places, parts)
-    const schema = readDepotSchema(settings.config, settings.places, 1, parts)
-    const { clock, log, fence } = parts
+    const { config, directories } = settings
+    const { clock, ids, log, fence } = parts
+    const firstAdmin = await migrateDepot(placeOf(directories, config), { functions: functionsOf(config), ids, clock, log })
+    const schema = readDepotSchema(config, directories, 1, clock)
     const store = await RecordStore.open({ ...schema.store, limits: { readersMax: settings.readersMax }, clock, log, fence })
-    return new Records(parts, settings, schema, store)
+    return new Records(parts, settings, schema, store, firstAdmin)
   }
 
   get catalog(): RecordCatalog {
     return this.#catalog
-  }
-
-  /** Names of the databases with their files. */
-  get databases(): ReturnType<typeof depotDatabases> {
-    return depotDatabases(this.#settings.config, this.#settings.places)
   }
 
   api(name: string): RecordApi | undefined {
@@ -75,7 +77,8 @@ export class Records {
 
   /** Applies migrations and `settings`; what fails leaves everything as it was (but for migrations before the failing one). */
   async apply(settings: RecordsSettings): Promise<void> {
-    migrateDepot(settings.config, settings.places, this.#parts)
+    const { config, directories } = settings
+    await migrateRunning(placeOf(directories, config), { functions: functionsOf(config), log: this.#parts.log })
     await this.#replace(settings)
   }
 
@@ -109,7 +112,7 @@ export class Records {
   }
 
   async #replace(settings: RecordsSettings): Promise<void> {
-    const schema = readDepotSchema(settings.config, settings.places, this.#catalog.version + 1, this.#parts)
+    const schema = readDepotSchema(settings.config, settings.directories, this.#catalog.version + 1, this.#parts.clock)
     await this.store.refresh(schema.store)
     this.#settings = settings
     this.#reading = readPartsOf(this.store, settings)

@@ -44,9 +44,9 @@ export async function startRecordServer(options: RecordServerOptions): Promise<R
     databases: Object.keys(options.databases ?? {}),
     schemas: options.schemas ?? new Map<string, JsonSchema>(),
   }
-  const places = { dataDirectory: join(directory, 'data'), migrationsDirectory: join(directory, 'migrations') }
+  const directories = { depot: directory, migrationsDir: join(directory, 'migrations') }
   const records = await Records.open(
-    { config, places, queryMsMax: options.queryMsMax ?? 2000, readersMax: 2 },
+    { config, directories, queryMsMax: options.queryMsMax ?? 2000, readersMax: 2 },
     {
       clock: options.clock ?? systemClock,
       ids: systemIds,
