@@ -179,6 +179,7 @@ describe('at random', () => {
         fc.tuple(operand(relations), fc.constantFrom('=', '<', '>=', '<>', 'IS', 'IS NOT', 'LIKE'), tie('value')).map(parts => parts.join(' ')),
         fc.tuple(tie('truth'), fc.constantFrom('AND', 'OR'), tie('truth')).map(parts => parts.join(' ')),
         tie('truth').map(inner => `NOT ${inner}`),
+        fc.tuple(tie('truth'), fc.constantFrom('* 0.5', 'IN (1, 2)', 'ISNULL', 'NOT NULL', '+ 0.5', "|| 'a'", '= 0.5', 'BETWEEN 0 AND 0.5', 'COLLATE NOCASE')).map(parts => parts.join(' ')),
         tie('value'),
         fc.tuple(operand(relations)).map(([one]) => `EXISTS (SELECT 1 FROM _user AS u WHERE u.email = ${one} OR u.id = _USER_.id)`),
         ...(isRequest ? [fc.constantFrom(...names).map(name => `'${name}' IN _REQ_FIELDS_`), fc.constant('(SELECT b FROM _REQ_) IS NOT NULL')] : []),

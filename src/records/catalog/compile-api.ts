@@ -53,7 +53,8 @@ export function compileApi(entry: RecordApiConfig, context: CompileContext, prob
     listLimitMax: entry.listingHardLimit,
     attached,
   }
-  return { ...api, facts: ruleFacts(api, context, problem) }
+  // Without a key no statement can be made of a rule, and the reason is told already.
+  return relation.key.length === 0 ? api : { ...api, facts: ruleFacts(api, context, problem) }
 }
 
 function checkName(name: string, problem: Problem): void {

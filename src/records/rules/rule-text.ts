@@ -3,7 +3,7 @@ import { assert } from '../../lib/assert.ts'
 import { quoted } from '../../storage/identifier.ts'
 import type { Column } from '../catalog/relation.ts'
 import { unwrapped } from '../catalog/sql-conjuncts.ts'
-import { closingOf, isName, isOperator, isWord, sameName, tokenize, type Token } from '../catalog/sql-tokens.ts'
+import { isName, isOperator, isWord, sameName, tokenize, type Token } from '../catalog/sql-tokens.ts'
 
 /** What stands for one parameter, in order from the first. */
 export type RuleParam =
@@ -110,23 +110,30 @@ function mentionsAlone(tokens: readonly Token[], { name }: Column): boolean {
 
 /**
  * Is the expression certainly 0, 1 or NULL? Then it can stand in WHERE as it is, where an index serves it. Its root is a comparison or a
- * logical operator when one stands outside of parentheses, since arithmetic binds closer; only a NOT behind an operator does not.
+ * logical operator when one stands outside of parentheses, since arithmetic binds closer. Two things turn that round, and are left
+ * out: arithmetic behind a closed operand such as `a IN (…) * 0.5`, and a NOT behind an operator, as in `0.5 + NOT a = b`.
  */
 export function isTruthValue(sql: string): boolean {
-  const tokens = unwrapped(tokenize(sql))
-  const start = isWord(tokens[0], 'NOT') ? 1 : 0
-  if (isWord(tokens[start], 'EXISTS') && closingOf(tokens, start + 1) === tokens.length - 1) return true
+  const tokens = topLevel(unwrapped(tokenize(sql)))
+  const isClosed = (i: number) => tokens.slice(0, i).some(token => isWord(token, 'IN', 'ISNULL', 'NOTNULL', 'NULL'))
+  if (tokens.some((token, i) => isOperator(token, ...arithmetic) && isClosed(i))) return false
+  if (tokens.some((token, i) => isWord(token, 'NOT') && tokens[i - 1]?.kind === 'operator' && !isOperator(tokens[i - 1], ')'))) return false
+  if (tokens.length === 3 + Number(isWord(tokens[0], 'NOT')) && isWord(tokens.at(-3), 'EXISTS')) return true
+  return tokens.some(token => isOperator(token, '=', '==', '<>', '!=', '<', '>', '<=', '>=') || isWord(token, 'AND', 'OR', 'IS', 'IN', 'LIKE', 'GLOB', 'BETWEEN', 'ISNULL', 'NOTNULL'))
+}
+
+const arithmetic = ['+', '-', '*', '/', '%', '||', '&', '|', '<<', '>>', '->', '->>', '~']
+
+/** What is not inside of parentheses, which stay as a pair, or of CASE … END. */
+function topLevel(tokens: readonly Token[]): readonly Token[] {
   let depth = 0
-  let isTruth = start === 1
-  for (const [i, token] of tokens.entries()) {
-    if (isOperator(token, '(') || isWord(token, 'CASE')) depth++
-    if (isOperator(token, ')') || isWord(token, 'END')) depth--
-    if (depth !== 0) continue
-    if (isWord(token, 'NOT') && tokens[i - 1]?.kind === 'operator' && !isOperator(tokens[i - 1], ')')) return false
-    isTruth ||= isOperator(token, '=', '==', '<>', '!=', '<', '>', '<=', '>=')
-    isTruth ||= isWord(token, 'AND', 'OR', 'IS', 'IN', 'LIKE', 'GLOB', 'BETWEEN', 'ISNULL', 'NOTNULL')
-  }
-  return isTruth
+  return tokens.filter(token => {
+    const opens = isOperator(token, '(') || isWord(token, 'CASE')
+    const closes = isOperator(token, ')') || isWord(token, 'END')
+    if (closes) depth--
+    if (opens) depth++
+    return opens ? depth === 1 : depth === 0
+  })
 }
 
 /**
@@ -135,11 +142,10 @@ export function isTruthValue(sql: string): boolean {
  */
 function requestRelation(tokens: readonly Token[], columns: readonly Column[]): readonly Column[] {
   const isTable = tokens.some((token, i) => isRelation(token, '_REQ_') && columnAfter(tokens, i) === null)
-  const isUnqualified = columns.some(column => mentionsAlone(tokens, column))
-  if (isTable || isUnqualified) return columns
-  const named = tokens.flatMap((token, i) => (isRelation(token, '_REQ_') ? [columnAfter(tokens, i)] : []))
-  const isText = (column: Column) => column.type === 'TEXT' || column.type === 'ANY'
-  return columns.filter(column => isText(column) && named.some(name => name !== null && sameName(name, column.name)))
+  if (isTable) return columns
+  const mentioned = columns.filter(column => mentions(tokens, '_REQ_', column))
+  const isRelationNeeded = mentioned.some(column => mentionsAlone(tokens, column))
+  return isRelationNeeded ? mentioned : mentioned.filter(column => column.type === 'TEXT' || column.type === 'ANY')
 }
 
 function requestTable(columns: readonly Column[], params: RuleParams): readonly string[] {

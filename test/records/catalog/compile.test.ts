@@ -58,7 +58,7 @@ const wrong: readonly (readonly [Partial<ApiOptions>, string])[] = [
   [{ tableName: 'boxes' }, 'table_name: there is no table or view "boxes" that can be an API'],
   [{ tableName: 'sqlite_schema' }, 'table_name: there is no table or view "sqlite_schema" that can be an API'],
   [{ tableName: 'loose' }, 'table_name: "loose": the table is not STRICT; create it anew with `STRICT` after the closing parenthesis'],
-  [{ tableName: 'keyless' }, 'table_name: "keyless": the table has no PRIMARY KEY'],
+  [{ tableName: 'keyless', readAccessRule: '_ROW_.a = 1' }, 'table_name: "keyless": the table has no PRIMARY KEY'],
   [{ tableName: 'real_key' }, 'table_name: "real_key": the key column "id" is REAL; a record key is INTEGER, TEXT or BLOB'],
   [{ attachedDatabases: ['extr'] }, 'attached_databases: "extr" is not in databases; did you mean "extra"?'],
   [{ excludedColumns: ['nam'] }, 'excluded_columns: "room" has no column "nam"; did you mean "name"?'],
