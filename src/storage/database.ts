@@ -8,7 +8,7 @@ import { OperatorError } from '../lib/errors.ts'
 const sqliteVersionMin = [3, 53, 2] as const
 
 /** How long a statement waits for a lock of another connection, in ms. Ours hold locks for a few ms only. */
-const busyTimeoutMs = 10_000
+export const busyTimeoutMs = 10_000
 
 export interface WriterOptions {
   /** Bytes per page of a new file. */

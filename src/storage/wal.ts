@@ -1,6 +1,7 @@
 /** Keeps a writer's WAL small without a checkpoint inside a commit: asks for one when it has grown, restarts it when it is copied. */
 import type { Database } from 'bun:sqlite'
 import { statSync } from 'node:fs'
+import { busyTimeoutMs } from './database.ts'
 
 /** The WAL is copied into the database file whenever it has grown by this much. */
 const checkpointBytes = 16 * 1024 * 1024
@@ -11,11 +12,16 @@ export class WalGauge {
   readonly #db: Database
   readonly #path: string
   readonly #grown: () => void
+  readonly #patience: ((walBytes: number) => number) | null
   #commits = 0
   #asked = false
 
-  /** `grown` is called when another thread should copy the WAL of `file`; `restart` is then called back. */
-  constructor(db: Database, file: string, grown: () => void) {
+  /**
+   * `grown` is called when another thread should copy the WAL of `file`; `restart` is then called back. `patience`: how many ms to wait then for
+   * readers who are still in the WAL; without it as long as for any lock, which is for readers that are quick.
+   */
+  constructor(db: Database, file: string, grown: () => void, patience: ((walBytes: number) => number) | null = null) {
+    this.#patience = patience
     this.#db = db
     this.#path = `${file}-wal`
     this.#grown = grown
@@ -34,8 +40,10 @@ export class WalGauge {
    * passive checkpoint alone never does (it grew to 103 MB in 5 s). Without room (`isFull`) the WAL stays as it is until it is asked for again.
    */
   restart(isFull: (error: unknown) => boolean): void {
+    if (this.#patience !== null) this.#db.run(`PRAGMA busy_timeout = ${this.#patience(walBytes(this.#path))}`)
     this.#checkpoint('RESTART', isFull)
     if (walBytes(this.#path) > 4 * checkpointBytes) this.#checkpoint('TRUNCATE', isFull)
+    if (this.#patience !== null) this.#db.run(`PRAGMA busy_timeout = ${busyTimeoutMs}`)
     this.#asked = false
     this.#commits = 0
   }

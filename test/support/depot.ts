@@ -6,7 +6,8 @@ import { Database } from 'bun:sqlite'
 import { systemClock, type Clock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import type { SqlRow, SqlValue } from '../../src/lib/sql-value.ts'
-import { Deadline, prepareConnection, type FunctionSettings } from '../../src/records/store/prepare-connection.ts'
+import type { FunctionSettings } from '../../src/records/functions/register.ts'
+import { Deadline, prepareConnection } from '../../src/records/store/prepare-connection.ts'
 import { RecordStore, type RecordStoreLimits, type RecordStoreSettings } from '../../src/records/store/record-store.ts'
 
 export interface DepotOptions {
@@ -43,7 +44,7 @@ export async function makeDepot(options: DepotOptions): Promise<Depot> {
   mkdirSync(data, { recursive: true })
   const contents = { main: options.sql, ...options.databases }
   const databases = Object.keys(contents).map(name => ({ name, path: join(data, `${name}.db`) }))
-  const functions = options.functions ?? {}
+  const functions = options.functions ?? { schemas: new Map() }
   for (const { name, path } of databases) build(path, contents[name as 'main'], functions)
   const settings = { databases, attach: new Map(Object.entries(options.attach ?? {})), functions }
   const fenced: string[] = []

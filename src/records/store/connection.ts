@@ -1,8 +1,9 @@
 /** Opens connections to the databases of a depot: `main` and what is attached, each under its name. What runs on them is not its business. */
 import { Database, constants } from 'bun:sqlite'
 import { pathToFileURL } from 'node:url'
+import { must } from '../../lib/assert.ts'
 import { OperatorError } from '../../lib/errors.ts'
-import { openWriter } from '../../storage/database.ts'
+import { busyTimeoutMs, openWriter } from '../../storage/database.ts'
 
 /** A database by the name that statements use. */
 export interface NamedDatabase {
@@ -23,7 +24,6 @@ export type PrepareConnection = (db: Database) => void
 
 /** Databases beside `main` that SQLite attaches to one connection. */
 export const attachedMax = 10
-const busyTimeoutMs = 10_000
 const pageBytes = 4096
 const writerCacheBytes = 16 * 1024 * 1024
 const readerCacheBytes = 16 * 1024 * 1024
@@ -46,16 +46,18 @@ export function planConnection(target: string, databases: readonly NamedDatabase
   return { target, databases: seen }
 }
 
+/** The database that the connection is for. */
+export function targetOf({ target, databases }: ConnectionPlan): NamedDatabase {
+  return must(databases.find(({ name }) => name === target), 'a plan holds its target')
+}
+
 /** The one connection that writes `target`, creating its file when it is missing; the other databases cannot be written through it. */
 export function openRecordWriter(plan: ConnectionPlan, prepare: PrepareConnection): Database {
   createFile(plan)
   const isMain = plan.target === 'main'
   const db = open(plan, isMain ? 'rw' : 'ro', constants.SQLITE_OPEN_READWRITE)
-  for (const { name } of plan.databases) {
-    if (name !== plan.target) continue
-    db.run(`PRAGMA ${quoted(name)}.synchronous = FULL`)
-    db.run(`PRAGMA ${quoted(name)}.cache_size = -${writerCacheBytes / 1024}`)
-  }
+  db.run(`PRAGMA ${quoted(plan.target)}.synchronous = FULL`)
+  db.run(`PRAGMA ${quoted(plan.target)}.cache_size = -${writerCacheBytes / 1024}`)
   db.run('PRAGMA wal_autocheckpoint = 0')
   db.run('PRAGMA temp_store = MEMORY') // a statement journal in a file would make a full or read-only /tmp an error of storage
   db.run('PRAGMA foreign_keys = ON')
@@ -73,9 +75,8 @@ export function openRecordReader(plan: ConnectionPlan, prepare: PrepareConnectio
 }
 
 /** Makes the file a WAL database that is synced; refuses an SQLite that is too old. */
-function createFile({ target, databases }: ConnectionPlan): void {
-  const file = databases.find(({ name }) => name === target)
-  if (file !== undefined) openWriter(file.path, { pageBytes, cacheBytes: writerCacheBytes }).close(true)
+function createFile(plan: ConnectionPlan): void {
+  openWriter(targetOf(plan).path, { pageBytes, cacheBytes: writerCacheBytes }).close(true)
 }
 
 function open({ target, databases }: ConnectionPlan, mainMode: 'rw' | 'ro', flags: number): Database {

@@ -218,7 +218,7 @@ export class DatabaseWriter {
 
   /** Whoever waits for a result goes on first. */
   #tellCommitted(txn: number): void {
-    queueMicrotask(() => this.#parts.committed(txn))
+    setImmediate(() => this.#parts.committed(txn))
   }
 
   #fail(message: string, reason?: OperatorError): void {

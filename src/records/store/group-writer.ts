@@ -1,13 +1,12 @@
 /** The writer of one record database, inside its thread: runs groups and scripts, keeps its WAL small. Messages are writer-worker.ts. */
 import type { Database } from 'bun:sqlite'
 import { dirname } from 'node:path'
-import { must } from '../../lib/assert.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { DiskRoom } from '../../storage/disk-room.ts'
 import { ProgramRunner, type Unrun } from '../../storage/program-runner.ts'
 import { isBusy, isFull, problemOf } from '../../storage/sqlite-errors.ts'
 import { WalGauge } from '../../storage/wal.ts'
-import { openRecordWriter } from './connection.ts'
+import { openRecordWriter, targetOf } from './connection.ts'
 import type { ExclusiveOutcome, Script, ThreadSettings } from './messages.ts'
 import { Deadline, prepareConnection } from './prepare-connection.ts'
 import { runScripts, ScriptFailed } from './scripts.ts'
@@ -19,6 +18,17 @@ export interface GroupResult {
   readonly committed: number | null
 }
 
+const megabyte = 1024 * 1024
+/** A long read keeps the WAL from starting anew. Commits wait for it, in ms, the longer the more the WAL has grown, in MB. */
+const patienceSteps = [
+  { megabytes: 64, ms: 0 },
+  { megabytes: 128, ms: 20 },
+  { megabytes: 256, ms: 200 },
+  { megabytes: Infinity, ms: 2500 },
+] as const
+
+const patience = (walBytes: number): number => patienceSteps.find(({ megabytes }) => walBytes < megabytes * 1024 * 1024)?.ms ?? 0
+
 export class GroupWriter {
   readonly #db: Database
   readonly #runner: ProgramRunner
@@ -29,10 +39,10 @@ export class GroupWriter {
   /** `walGrown` is called when another thread should copy the WAL; `restartWal` is then to be called. */
   constructor({ plan, functions }: ThreadSettings, clock: Clock, walGrown: () => void, decoder = new ProgramDecoder()) {
     this.#decoder = decoder
-    const { path } = must(plan.databases.find(({ name }) => name === plan.target), 'a plan holds its target')
+    const { path } = targetOf(plan)
     this.#db = openRecordWriter(plan, db => prepareConnection(db, functions, new Deadline(clock)))
     this.#runner = new ProgramRunner(this.#db, plan.target)
-    this.#wal = new WalGauge(this.#db, path, walGrown)
+    this.#wal = new WalGauge(this.#db, path, walGrown, patience)
     this.#room = new DiskRoom(dirname(path))
   }
 
@@ -48,7 +58,10 @@ export class GroupWriter {
   /** Runs `scripts` in one transaction of their own, or as they are. */
   exclusive(scripts: readonly Script[], transaction: boolean): ExclusiveOutcome | Unrun {
     try {
-      if (!transaction) return { ok: true, txn: null, results: runScripts(this.#db, scripts) }
+      if (!transaction) {
+        const results = runScripts(this.#db, scripts)
+        return this.#db.inTransaction ? unended(scripts) : { ok: true, txn: null, results }
+      }
       const { txn, result } = this.#runner.alone(() => runScripts(this.#db, scripts))
       return { ok: true, txn, results: result }
     } catch (error) {
@@ -76,6 +89,10 @@ export class GroupWriter {
     this.#db.close(true)
     return this.#decoder
   }
+}
+
+function unended(scripts: readonly Script[]): ExclusiveOutcome {
+  return { ok: false, script: scripts.length - 1, problem: { errno: 1, message: 'a transaction was begun and not ended' } }
 }
 
 const almostFull: WireOutcome = { ok: null, why: 'full', message: 'the disk is almost full' }

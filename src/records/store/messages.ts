@@ -6,7 +6,7 @@ import type { Unrun } from '../../storage/program-runner.ts'
 import type { StatementProblem } from '../../storage/sqlite-errors.ts'
 import type { ConnectionPlan } from './connection.ts'
 import type { FinishSpec } from './finish.ts'
-import type { FunctionSettings } from './prepare-connection.ts'
+import type { FunctionSettings } from '../functions/register.ts'
 import type { WireGroup, WireOutcome } from './wire.ts'
 
 /** What a thread needs to open its connection. */

@@ -1,9 +1,8 @@
 /** What every connection of the record databases can call in SQL: the product's functions, and `_deadline()`. */
 import type { Database } from 'bun:sqlite'
-import type { Clock } from '../../lib/clock.ts'
-
-/** Plain data from which each thread makes its functions. */
-export type FunctionSettings = Readonly<Record<string, unknown>>
+import { systemClock, type Clock } from '../../lib/clock.ts'
+import { systemIds } from '../../lib/ids.ts'
+import { registerFunctions, type FunctionSettings } from '../functions/register.ts'
 
 /** Thrown inside a statement that runs longer than it may. */
 export class DeadlinePassed extends Error {
@@ -40,6 +39,7 @@ export class Deadline {
 }
 
 /** Registers the functions on a connection. */
-export function prepareConnection(db: Database, _functions: FunctionSettings, deadline: Deadline): void {
+export function prepareConnection(db: Database, functions: FunctionSettings, deadline: Deadline): void {
+  registerFunctions(db, { ...functions, ids: systemIds, clock: systemClock })
   db.function('_deadline', deadline.check)
 }

@@ -6,7 +6,7 @@ import type { Statement } from '../../storage/program.ts'
 import type { ConnectionPlan } from './connection.ts'
 import type { FinishSpec } from './finish.ts'
 import type { FromReader, ToReader } from './messages.ts'
-import type { FunctionSettings } from './prepare-connection.ts'
+import type { FunctionSettings } from '../functions/register.ts'
 import { StatementError } from './statement-error.ts'
 
 export interface ReaderLimits {

@@ -1,15 +1,16 @@
 /** The databases behind the record APIs: programs go to one writer each, reads to reader threads or to this one. Knows no APIs, rules or HTTP. */
 import { must } from '../../lib/assert.ts'
 import type { Clock } from '../../lib/clock.ts'
+import { fail } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import type { SqlRow, SqlValue } from '../../lib/sql-value.ts'
 import { Checkpointer } from '../../storage/checkpointer.ts'
 import type { Program, ProgramResult, Statement } from '../../storage/program.ts'
-import { planConnection, type ConnectionPlan, type NamedDatabase } from './connection.ts'
+import { planConnection, targetOf, type ConnectionPlan, type NamedDatabase } from './connection.ts'
 import { DatabaseWriter, defaultWriterLimits, type WriterLimits } from './database-writer.ts'
 import type { FinishSpec } from './finish.ts'
 import type { ExclusiveOutcome, Script } from './messages.ts'
-import type { FunctionSettings } from './prepare-connection.ts'
+import type { FunctionSettings } from '../functions/register.ts'
 import { ReaderPool, type ReadAnswer, type ReaderLimits } from './reader-pool.ts'
 import { RowReader } from './row-reader.ts'
 
@@ -51,6 +52,9 @@ export class RecordStore {
   readonly #listeners = new Set<CommitListener>()
   #plans: ReadonlyMap<string, ConnectionPlan>
   #here: RowReader
+  /** What changes the connections goes one after the other. */
+  #turn: Promise<void> = Promise.resolve()
+  #stopped: Promise<void> | null = null
 
   private constructor(options: RecordStoreOptions) {
     this.#options = options
@@ -64,18 +68,13 @@ export class RecordStore {
   /** Opens every database, creating missing files. Throws OperatorError for what an operator must mend. */
   static async open(options: RecordStoreOptions): Promise<RecordStore> {
     const store = new RecordStore(options)
-    try {
-      // One after the other: `main` exists before a writer of another database looks into it.
-      for (const name of store.#plans.keys()) await store.#openWriter(name, options.functions)
-      return store
-    } catch (error) {
-      await store.stop()
-      throw error
-    }
+    for (const [name, writer] of await store.#openWriters([...store.#plans.values()], options)) store.#writers.set(name, writer)
+    return store
   }
 
   /** Runs `program` as a whole or not at all; what is told is synced. Refuses `overloaded`, `insufficient_storage`, `shutting_down`, `storage_fenced`. */
   async write(database: string, program: Program): Promise<ProgramResult> {
+    this.#admit()
     return await this.#writer(database).write(program)
   }
 
@@ -86,15 +85,18 @@ export class RecordStore {
 
   /** All statements on one state of the databases, in a reader thread. Refuses `query_too_costly`, `overloaded`; throws StatementError. */
   async read(request: ReadRequest): Promise<ReadAnswer> {
+    this.#admit()
     const { database, ...read } = request
     return await this.#pool.read({ ...read, plan: this.#plan(database) })
   }
 
   /**
    * Runs SQL between two groups of writes: after all that was written before. In a transaction, all of it or nothing; without one (VACUUM, for
-   * instance) statement by statement. Call `refresh` afterwards when it changed the schema.
+   * instance) statement by statement. What belongs to an additional database is named with it (`CREATE TABLE more.t`): without, SQL means `main`.
+   * Call `refresh` afterwards when it changed what other connections prepared.
    */
   async exclusive(database: string, scripts: readonly Script[], options: { readonly transaction: boolean } = { transaction: true }): Promise<ExclusiveOutcome> {
+    this.#admit()
     return await this.#writer(database).exclusive(scripts, options.transaction)
   }
 
@@ -104,52 +106,73 @@ export class RecordStore {
     return () => void this.#listeners.delete(listener)
   }
 
-  /** Opens all connections anew, between groups: new databases, other functions, another schema. Queued writes stay. */
-  async refresh(settings: RecordStoreSettings): Promise<void> {
-    const plans = plansOf(settings)
-    const removed = [...this.#writers].filter(([name]) => !plans.has(name))
-    const kept = [...plans].flatMap(([name, plan]) => {
-      const writer = this.#writers.get(name)
-      return writer === undefined ? [] : [writer.reopen({ plan, functions: settings.functions })]
-    })
-    await Promise.all(kept)
-    this.#plans = plans
-    for (const name of plans.keys()) if (!this.#writers.has(name)) await this.#openWriter(name, settings.functions)
-    this.#here.close()
-    this.#here = new RowReader(settings.functions, this.#options.clock)
-    this.#pool.refresh(settings.functions)
-    for (const [name, writer] of removed) {
-      this.#writers.delete(name)
-      await writer.stop()
-    }
+  /**
+   * Opens all connections anew, between groups: new databases, other functions, another schema. Queued writes stay. Throws OperatorError, and
+   * changes nothing, when a new database cannot be opened.
+   */
+  refresh(settings: RecordStoreSettings): Promise<void> {
+    const refreshed = this.#turn.then(() => this.#refresh(settings))
+    this.#turn = refreshed.catch(() => {})
+    return refreshed
   }
 
   /** Writes what waits, then closes. What comes meanwhile is refused. */
-  async stop(): Promise<void> {
-    await Promise.all([...this.#writers.values()].map(writer => writer.drain()))
-    await this.#pool.stop()
+  stop(): Promise<void> {
+    return (this.#stopped ??= this.#turn.then(() => this.#stop()))
+  }
+
+  async #refresh(settings: RecordStoreSettings): Promise<void> {
+    this.#admit()
+    const plans = plansOf(settings)
+    const added = await this.#openWriters([...plans.values()].filter(({ target }) => !this.#writers.has(target)), settings)
+    const removed = [...this.#writers].filter(([name]) => !plans.has(name))
+    this.#plans = plans
+    for (const [name] of removed) this.#writers.delete(name)
+    const kept = [...this.#writers].map(([name, writer]) => writer.reopen({ plan: this.#plan(name), functions: settings.functions }))
+    for (const [name, writer] of added) this.#writers.set(name, writer)
+    this.#here.close()
+    this.#here = new RowReader(settings.functions, this.#options.clock)
+    this.#pool.refresh(settings.functions)
+    await Promise.all(kept)
+    for (const [, writer] of removed) await writer.stop()
+  }
+
+  async #stop(): Promise<void> {
+    await Promise.all([this.#pool.stop(), ...[...this.#writers.values()].map(writer => writer.drain())])
     await this.#checkpointer.close()
     this.#here.close()
     // `main` last: the last connection to a file leaves no WAL behind, and the others look into it.
-    for (const [name, writer] of [...this.#writers].toReversed()) {
-      await writer.stop()
-      this.#writers.delete(name)
+    for (const writer of [...this.#writers.values()].toReversed()) await writer.stop()
+  }
+
+  /** One after the other: `main` exists before a writer of another database looks into it. All or none. */
+  async #openWriters(plans: readonly ConnectionPlan[], { functions }: RecordStoreSettings): Promise<ReadonlyMap<string, DatabaseWriter>> {
+    const opened = new Map<string, DatabaseWriter>()
+    try {
+      for (const plan of plans) opened.set(plan.target, await this.#openWriter(plan, functions))
+      return opened
+    } catch (error) {
+      for (const writer of [...opened.values()].toReversed()) await writer.stop()
+      throw error
     }
   }
 
-  async #openWriter(name: string, functions: FunctionSettings): Promise<void> {
-    const plan = this.#plan(name)
-    const path = must(plan.databases.find(database => database.name === name), 'a plan holds its target').path
+  async #openWriter(plan: ConnectionPlan, functions: FunctionSettings): Promise<DatabaseWriter> {
+    const { path } = targetOf(plan)
     const writer = await DatabaseWriter.open(
       { plan, functions },
       {
         limits: this.#limits,
         fence: this.#options.fence,
         walGrown: () => this.#checkpointer.request(path, () => writer.restartWal()),
-        committed: txn => this.#tell(name, txn),
+        committed: txn => this.#tell(plan.target, txn),
       },
     )
-    this.#writers.set(name, writer)
+    return writer
+  }
+
+  #admit(): void {
+    if (this.#stopped !== null) fail('shutting_down', {})
   }
 
   #tell(database: string, txn: number): void {

@@ -5,7 +5,8 @@ import type { SqlRow } from '../../lib/sql-value.ts'
 import type { Statement } from '../../storage/program.ts'
 import { StatementCache } from '../../storage/statement-cache.ts'
 import { openRecordReader, type ConnectionPlan } from './connection.ts'
-import { Deadline, prepareConnection, type FunctionSettings } from './prepare-connection.ts'
+import type { FunctionSettings } from '../functions/register.ts'
+import { Deadline, prepareConnection } from './prepare-connection.ts'
 
 /** Prepared statements of one connection. */
 const preparedStatementsMax = 512

@@ -1,8 +1,9 @@
 /** Thread entry point of the writer of a record database. Only passes messages; the work is group-writer.ts. */
 import { systemClock } from '../../lib/clock.ts'
+import { targetOf } from './connection.ts'
 import { GroupWriter } from './group-writer.ts'
 import type { FromWriter, ToWriter } from './messages.ts'
-import { failureOf } from './thread-failure.ts'
+import { failureOf, openFailureOf } from './thread-failure.ts'
 
 declare const self: Worker
 
@@ -16,7 +17,7 @@ self.onmessage = ({ data }: MessageEvent<ToWriter>) => {
     take(data)
   } catch (error) {
     failed = true
-    say(failureOf(error))
+    say(data.kind === 'open' ? openFailureOf(error, targetOf(data.settings.plan).path) : failureOf(error))
   }
 }
 
