@@ -8,7 +8,10 @@ import { sameName } from './sql-tokens.ts'
 export interface ExpandContext {
   /** By `database.name`. */
   readonly relations: ReadonlyMap<string, Relation>
+  /** Those that compiled so far as they could be. */
   readonly apis: ReadonlyMap<string, RecordApi>
+  /** Names of all, for hints. */
+  readonly configured: readonly string[]
 }
 
 type Problem = (text: string) => void
@@ -153,7 +156,8 @@ function unguarded(relation: Relation): Pick<ExpandTarget, 'visible' | 'readRule
 function guardOf(name: string, relation: Relation, context: ExpandContext, problem: Problem): Pick<ExpandTarget, 'visible' | 'readRule'> | null {
   const api = context.apis.get(name)
   if (api === undefined) {
-    problem(`there is no API "${name}"${hint(nearest(name, context.apis.keys()))}`)
+    const isBroken = context.configured.includes(name)
+    problem(isBroken ? `the API "${name}" has problems of its own` : `there is no API "${name}"${hint(nearest(name, context.configured))}`)
     return null
   }
   if (api.relation !== relation) {

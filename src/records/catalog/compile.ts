@@ -31,7 +31,7 @@ export function compileCatalog(config: CatalogConfig, relations: readonly Relati
   }
   const apis = new Map(compiled.map(({ api }) => [api.name, api]))
   const whole = compiled.map(({ entry, label, api }) => {
-    const expand = expandTargets(entry.expand, api, { relations: byName, apis }, text => void problems.push(`${label}: ${text}`))
+    const expand = expandTargets(entry.expand, api, { relations: byName, apis, configured: [...names.keys()] }, text => void problems.push(`${label}: ${text}`))
     return { ...api, expand }
   })
   if (problems.length > 0) throw new OperatorError(problems.join('\n'), 'Correct record_apis in the configuration, or the schema by a migration.', exitConfiguration)

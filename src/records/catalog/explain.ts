@@ -8,7 +8,7 @@ export interface Explained {
   /** `database.table`, sorted. */
   readonly tables: readonly string[]
   readonly databases: readonly string[]
-  /** No table is walked from its one end. */
+  /** No table is walked from its one end, and nothing recurs. */
   readonly isKeyed: boolean
 }
 
@@ -24,6 +24,8 @@ export function explained(sql: string, context: Pick<CompileContext, 'read' | 'r
   const opened = operations.filter(({ opcode }) => opening.has(opcode))
   const cursors = new Set(opened.map(({ p1 }) => p1))
   const isWalked = operations.some(({ opcode, p1 }) => walking.has(opcode) && cursors.has(p1))
+  // A query deletes only from the queue of a recursion, which may be long without any table.
+  const isRecursive = operations.some(({ opcode }) => opcode === 'Delete')
   const words = tokenize(sql).filter(isName).map(token => foldName(token.value))
   const functions = words.filter(word => valueFunctions.includes(word)).length
   const virtual = operations.filter(({ opcode }) => opcode === 'VOpen').length
@@ -32,7 +34,7 @@ export function explained(sql: string, context: Pick<CompileContext, 'read' | 'r
   return {
     tables: [...new Set(named.map(({ database, name }) => `${database}.${name}`))].sort(),
     databases: [...new Set(named.map(({ database }) => database))],
-    isKeyed: !isWalked && virtual <= functions,
+    isKeyed: !isWalked && !isRecursive && virtual <= functions,
   }
 }
 

@@ -93,6 +93,7 @@ const facts: readonly (readonly [RecordAction, string, string])[] = [
   ['read', '_USER_.id IN (SELECT id FROM _user WHERE admin)', 'row user | main._user | scans'],
   ['read', "EXISTS (SELECT 1 FROM words WHERE words MATCH _ROW_.name)", 'row | main.words | scans'],
   ['read', 'EXISTS (SELECT 1 FROM extra.list AS l WHERE l.id = _ROW_.id)', 'row | extra.list | keyed'],
+  ['read', 'EXISTS (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 9) SELECT 1 FROM n WHERE i = _ROW_.id)', 'row | | scans'],
   ['create', '_REQ_.owner = _USER_.id', 'user request | | keyed'],
   ['create', "'name' NOT IN _REQ_FIELDS_", 'request | | keyed'],
   ['create', 'EXISTS (SELECT 1 FROM _REQ_, _USER_ WHERE _REQ_.owner = _USER_.id)', 'user request | | keyed'],

@@ -89,6 +89,14 @@ describe('problems', () => {
     expect(scene.problems({ name: 'posts', tableName: 'post', expand }, ...guards)).toEqual([`record_apis[0] "posts": expand: ${text}`])
   })
 
+  test('a guard that is broken itself is not told to be missing', () => {
+    const problems = scene.problems({ name: 'posts', tableName: 'post', expand: ['author@broken'] }, { name: 'broken', tableName: 'autor' })
+    expect(problems).toEqual([
+      'record_apis[1] "broken": table_name: there is no table or view "autor" that can be an API; did you mean "author"?',
+      'record_apis[0] "posts": expand: "author@broken": the API "broken" has problems of its own',
+    ])
+  })
+
   test('an excluded column is not expanded', () => {
     const problems = scene.problems({ name: 'posts', tableName: 'post', expand: ['author'], excludedColumns: ['author'] })
     expect(problems[0]).toStartWith('record_apis[0] "posts": expand: "author": "post" shows no column "author"')
