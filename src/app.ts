@@ -1,7 +1,6 @@
 /** The composition root: configuration and seams in, a server out. The only file that knows every part; decides nothing itself. */
-import { chmodSync, mkdirSync } from 'node:fs'
 import { lookup } from 'node:dns/promises'
-import { dirname, join, relative } from 'node:path'
+import { join } from 'node:path'
 import { Elysia } from 'elysia'
 import { controlRoutes } from './admin/routes.ts'
 import type { TokenVerifier } from './auth/tokens.ts'
@@ -11,28 +10,29 @@ import { createCors } from './http/cors.ts'
 import { errorResponse } from './http/errors.ts'
 import { securityHeaders, type HeaderPair } from './http/headers.ts'
 import { healthRoutes } from './http/health-routes.ts'
-import { listen, type Fetch, type HttpServer, type Listener } from './http/listener.ts'
+import type { Fetch, HttpServer } from './http/listener.ts'
 import { checkMetricsAccess } from './http/metrics-access.ts'
 import { metricsRoute } from './http/metrics-route.ts'
 import { requestIds } from './http/request-id.ts'
 import { trustedProxies } from './http/trusted-proxies.ts'
-import { systemClock, type Clock } from './lib/clock.ts'
-import { systemIds, type Ids } from './lib/ids.ts'
+import type { Clock } from './lib/clock.ts'
+import { fail } from './lib/errors.ts'
+import type { Ids } from './lib/ids.ts'
 import type { Log } from './lib/log.ts'
 import { Metrics } from './lib/metrics.ts'
 import { localAdmin, type Principal } from './lib/principal.ts'
-import { readSurroundings, type LoadedConfig } from './ops/config.ts'
+import type { ReloadAnswer } from './ops/config-reload.ts'
 import { Health } from './ops/health.ts'
-import { Lifecycle } from './ops/lifecycle.ts'
-import { createLog, lineWriter, logStyle } from './ops/log.ts'
 import { keepMemorySmall } from './ops/memory.ts'
 import { httpMetrics, processMetrics } from './ops/metrics.ts'
-import { createNotify } from './ops/notify.ts'
 import type { Config } from './ops/options.ts'
-import { readTls, watchTls, type TlsFiles } from './ops/tls.ts'
+import { recordErrorResponse } from './records/answers.ts'
+import type { JsonSchema } from './records/catalog/relation.ts'
+import { listAnswer, readAnswer, schemaAnswer } from './records/endpoints.ts'
+import { Records, type RecordsSettings } from './records/records.ts'
+import { recordHandler } from './records/routes.ts'
 import { sqliteVersion } from './storage/database.ts'
 import { compileAccess, type StreamAccess } from './streams/access.ts'
-import { assertOpenAllowed } from './streams/open-guard.ts'
 import { streamHandler, type StreamHandler } from './streams/routes.ts'
 import { StreamOperator } from './streams/stream-admin.ts'
 import { segmentBytesFor } from './streams/store/log-segments.ts'
@@ -55,12 +55,17 @@ export type ControlFetch = (request: Request, server: HttpServer | null) => Resp
 
 export interface App {
   readonly streams: Streams
+  readonly records: Records
   readonly metrics: Metrics
   readonly health: Health
   /** The public surface. */
   readonly fetch: Fetch
   /** The same for the operator on this machine, with the control API; without a server when it is called in this process. */
   readonly controlFetch: ControlFetch
+  /** Brings record APIs, databases and JSON schemas to `config`. What fails leaves the old. */
+  apply(config: Config): Promise<void>
+  /** What `POST /control/config/reload` calls; null: nothing runs that could be reloaded. */
+  reloadConfig: (() => Promise<ReloadAnswer>) | null
   stop(): Promise<void>
 }
 
@@ -79,6 +84,7 @@ export async function createApp(config: Config, seams: Seams): Promise<App> {
     },
     { clock, log, fence: seams.fence },
   )
+  const records = await Records.open(recordsSettings(config), { files: { begin: () => fail('invalid_record', { detail: 'files' }) }, clock, ids, log: log.child('records'), fence: seams.fence })
   const streams = new Streams({ store, access, settings: streamsSettings(config), clock, ids, log, metrics })
   const operator = new StreamOperator(streams, clock, ids)
   const root = config.http.streamBasePath
@@ -106,19 +112,28 @@ export async function createApp(config: Config, seams: Seams): Promise<App> {
   const process = processMetrics(metrics, clock, sqliteVersion())
   const meter = httpMetrics(metrics)
   const stopKeeper = keepMemorySmall({ clock, requests: () => meter.begun, dropUnused: () => streams.pages.dropUnused(), collect: () => Bun.gc(true) })
-  const surfaces = { config, seams, handler, health, meter, render: () => process.render(), verifier, operator }
+  let reloadConfig: App['reloadConfig'] = null
+  const surfaces = { config, seams, handler, records, health, meter, render: () => process.render(), verifier, operator, reload: () => reloadConfig }
   return {
     streams,
+    records,
     metrics,
     health,
     fetch: publicSurface(surfaces),
     controlFetch: controlSurface(surfaces),
+    apply: next => records.apply(recordsSettings(next)),
+    get reloadConfig() {
+      return reloadConfig
+    },
+    set reloadConfig(reload) {
+      reloadConfig = reload
+    },
     async stop() {
       process.stop()
       stopKeeper()
       await subscriptions.stop()
       verifier?.stop()
-      await streams.stop()
+      await Promise.all([streams.stop(), records.stop()])
     },
   }
 }
@@ -153,6 +168,19 @@ async function tokenVerifier(config: Config, parts: { clock: Clock; log: Log; me
   return new tokens.TokenVerifier(config.auth.issuers, { ...parts, fetch })
 }
 
+function recordsSettings(config: Config): RecordsSettings {
+  return {
+    config: {
+      recordApis: config.recordApis,
+      databases: config.databases.map(({ name }) => name),
+      schemas: new Map(config.schemas.map(({ name, schema }): [string, JsonSchema] => [name, JSON.parse(schema) as JsonSchema])),
+    },
+    directories: { depot: config.depot, migrationsDir: config.records.migrationsDir },
+    queryMsMax: config.records.queryTimeoutMs,
+    readersMax: config.records.readersMax,
+  }
+}
+
 function streamsSettings(config: Config): StreamsSettings {
   const memory = config.limits.maxMemoryBytes
   return {
@@ -181,11 +209,13 @@ interface Surfaces {
   readonly config: Config
   readonly seams: Seams
   readonly handler: StreamHandler
+  readonly records: Records
   readonly health: Health
   readonly meter: RequestMeter
   readonly render: () => string
   readonly verifier: TokenVerifier | null
   readonly operator: StreamOperator
+  readonly reload: () => App['reloadConfig']
 }
 
 /** Everything that a network may reach. */
@@ -194,8 +224,11 @@ function publicSurface(parts: Surfaces): Fetch {
   const cors = createCors({ origins: config.http.corsOrigins })
   const names = requestIds(seams.ids, trustedProxies(config.proxy.trustedProxies))
   const log = seams.log.child('http')
-  const refused = (error: unknown, request: Request) =>
-    errorResponse(error, { requestId: names.of(request), log, instance: pathOf(request.url), method: request.method, headers: cors.headers(request) })
+  const refused = (error: unknown, request: Request) => {
+    const instance = pathOf(request.url)
+    const form = isRecordPath(instance, 0) ? recordErrorResponse : errorResponse
+    return form(error, { requestId: names.of(request), log, instance, method: request.method, headers: cors.headers(request) })
+  }
   const pages = new Elysia({ aot: true })
     .onError(({ error, request }) => refused(error, request))
     .use(healthRoutes(() => health.report()))
@@ -204,11 +237,14 @@ function publicSurface(parts: Surfaces): Fetch {
   const streams = streamSurface(parts, createAuthenticator(parts.verifier), common)
   const root = `${config.http.streamBasePath}/`
   const metricsAccess = { isPublic: config.http.metricsPublic, token: config.http.metricsToken }
+  const records = recordSurface(parts, createAuthenticator(parts.verifier), common)
   const fetch: Fetch = (request, server) => {
     if (request.method === 'OPTIONS') return cors.preflight(request)
     const { url } = request
-    // Streams pass by the router: it costs an append a tenth of its time and has nothing to choose.
-    if (url.startsWith(root, url.indexOf('/', url.indexOf('//') + 2))) return streams(request, server)
+    const pathAt = url.indexOf('/', url.indexOf('//') + 2)
+    // Streams and records pass by the router: it costs an append a tenth of its time and has nothing to choose.
+    if (url.startsWith(root, pathAt)) return streams(request, server)
+    if (isRecordPath(url, pathAt)) return records(request, server)
     if (pathOf(url) === '/metrics') checkMetricsAccess(metricsAccess, request, server.requestIP(request)?.address ?? null)
     return pages.fetch(request)
   }
@@ -230,6 +266,33 @@ type Common = (request: Request) => Record<string, string>
 function streamSurface(parts: Surfaces, authenticate: Authenticate, common: Common): ControlFetch {
   return (request, server) =>
     parts.handler({ request, authenticate, common: common(request), idleLimit: secs => server?.timeout(request, secs) })
+}
+
+function recordSurface({ config, records, seams }: Surfaces, authenticate: Authenticate, common: Common): ControlFetch {
+  const handle = recordHandler({
+    api: name => records.api(name),
+    writer: records.writer,
+    write: (database, program) => records.store.write(database, program),
+    bodyBytesMax: config.server.requestSizeLimitBytes,
+    readMultipart: () => fail('bad_request', { detail: 'multipart' }),
+    transactions: config.server.enableRecordTransactions,
+    checkRedirect: uri => (uri.startsWith('/') ? uri : fail('invalid_redirect', { detail: 'invalid redirect' })),
+    list: asked => listAnswer(records, asked),
+    read: (asked, id) => readAnswer(records, asked, id),
+    schema: asked => schemaAnswer(records, asked),
+    subscribe: () => fail('forbidden', {}),
+    file: () => fail('record_not_found', {}),
+  })
+  const answer = (request: Request, server: HttpServer | null, principal: Principal) =>
+    handle({ request, principal, common: common(request), idleLimit: secs => server?.timeout(request, secs) }) ?? fail('not_found', {})
+  return (request, server) => {
+    const principal = authenticate(request)
+    return principal instanceof Promise ? principal.then(known => answer(request, server, known)) : answer(request, server, principal)
+  }
+}
+
+function isRecordPath(url: string, at: number): boolean {
+  return url.startsWith('/api/records/', at) || url.startsWith('/api/transaction/', at)
 }
 
 /**
@@ -266,6 +329,9 @@ function controlSurface(parts: Surfaces): ControlFetch {
         clock: seams.clock,
         ids: seams.ids,
         log,
+        get reloadConfig() {
+          return parts.reload()
+        },
       }),
     )
   const streams = streamSurface(parts, asAdmin, () => ({}))
@@ -287,82 +353,4 @@ function pathOf(url: string): string {
   const from = url.indexOf('/', url.indexOf('//') + 2)
   const query = url.indexOf('?', from)
   return url.slice(from, query < 0 ? undefined : query)
-}
-
-/** Runs the server until a signal stops it. Resolves to the exit code. */
-export async function runServer(loaded: LoadedConfig): Promise<number> {
-  const { config } = loaded
-  const clock = systemClock
-  const around = readSurroundings()
-  const style = logStyle({
-    format: config.log.format,
-    fd: 2,
-    isTerminal: process.stderr.isTTY === true,
-    noColor: around.noColor ? '1' : undefined,
-    journalStream: around.journalStream ?? undefined,
-  })
-  const log = createLog({ filter: config.log.filter, style, write: lineWriter(2), clock })
-  for (const warning of loaded.warnings) log.warn(warning)
-  assertOpenAllowed({
-    isOpen: config.streamApis.length === 0,
-    address: config.server.bindAddress.host,
-    allowOpenStreams: config.http.allowOpenStreams,
-  })
-  const exit = (code: number) => process.exit(code)
-  const fence = (message: string) => {
-    log.fatal('storage failed: nothing is acknowledged any more', { error: message })
-    exit(1)
-  }
-  const watchdogUsec = around.watchdogUsec === null ? undefined : String(around.watchdogUsec)
-  const notify = await createNotify({ socket: around.notifySocket ?? undefined, watchdogUsec, clock, log })
-  // Opened before the life-cycle, which needs its health: a depot that cannot be opened ends the start with the reason.
-  const app = await createApp(config, { clock, ids: systemIds, log, fence })
-  const drainMs = config.shutdown.drainSecs * 1000
-  const lifecycle = new Lifecycle({ health: app.health, notify, clock, log, readinessDelayMs: 0, drainMs, exit })
-  const running = lifecycle.run()
-  lifecycle.onStop('stores', 'streams', () => app.stop())
-  lifecycle.stopping.addEventListener('abort', () => app.streams.live.stop())
-  const listener = await openListeners(config, app, lifecycle, { clock, log })
-  lifecycle.ready(`listening on ${listener.url}`)
-  log.info('ready', { url: listener.url, storage: config.storage.mode, depot: config.depot, ms: Math.round(clock.monotonic()) })
-  return running
-}
-
-async function openListeners(config: Config, app: App, lifecycle: Lifecycle, parts: { clock: Clock; log: Log }): Promise<Listener> {
-  const { clock, log } = parts
-  const { host: hostname, port } = config.server.bindAddress
-  const files = tlsFiles(config)
-  const first = files === null ? null : await readTls(files, clock, log)
-  const http2 = config.transport.http.versions.includes('http2')
-  const listener = await listen({ fetch: app.fetch, hostname, port, ...(first === null ? {} : { tls: first.settings }), http2, log, clock })
-  lifecycle.onStop('listeners', 'public listener', () => listener.stop(config.shutdown.drainSecs * 1000))
-  if (files !== null && first !== null) {
-    const watch = watchTls({ files, first, replace: settings => listener.replaceTls(settings), clock, log, metrics: app.metrics })
-    lifecycle.onReload('certificate', async () => void (await watch.reload()))
-    lifecycle.onStop('work', 'certificate watch', () => watch.stop())
-  }
-  await openControl(config, app, lifecycle, parts)
-  return listener
-}
-
-/** Longest path of a Unix socket, in bytes. */
-const socketPathBytesMax = 103
-
-async function openControl(config: Config, app: App, lifecycle: Lifecycle, parts: { clock: Clock; log: Log }): Promise<void> {
-  const absolute = join(config.depot, 'headwater.sock')
-  const unix = [absolute, relative(process.cwd(), absolute)].find(path => Buffer.byteLength(path) <= socketPathBytesMax)
-  if (unix === undefined) {
-    parts.log.warn('the depot’s path is too long for a control socket; `headwater stream` needs --url', { depot: config.depot })
-    return
-  }
-  mkdirSync(dirname(absolute), { recursive: true, mode: 0o700 })
-  const control = await listen({ fetch: app.controlFetch, hostname: 'localhost', port: 0, unix, http2: false, ...parts })
-  chmodSync(unix, 0o600) // whoever opens it is the operator
-  lifecycle.onStop('listeners', 'control socket', () => control.stop(config.shutdown.drainSecs * 1000))
-}
-
-function tlsFiles(config: Config): TlsFiles | null {
-  const { certPath, keyPath, clientCaPath, minVersion } = config.tls
-  if (certPath === null || keyPath === null) return null
-  return { certPath, keyPath, minVersion, ...(clientCaPath === null ? {} : { clientCaPath }) }
 }

@@ -31,7 +31,7 @@ export interface Product {
 
 /** The product of this program. */
 export const systemProduct: Product = {
-  serve: async loaded => (await import('../app.ts')).runServer(loaded),
+  serve: async (loaded, load) => (await import('./run-server.ts')).runServer(loaded, load),
   open: openLocal,
   check: async (loaded, onProgress) => (await import('../streams/store/check.ts')).checkStore(loaded.config.storage.dataDir, onProgress),
 }

@@ -1,4 +1,6 @@
 /** The record APIs of a depot as one service: schema, store, writing and reading put together, replaced as a whole when the configuration changes. */
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Clock } from '../lib/clock.ts'
 import { fail } from '../lib/errors.ts'
 import type { Ids } from '../lib/ids.ts'
@@ -61,6 +63,7 @@ export class Records {
   static async open(settings: RecordsSettings, parts: RecordsParts): Promise<Records> {
     const { config, directories } = settings
     const { clock, ids, log, fence } = parts
+    mkdirSync(join(directories.depot, 'data'), { recursive: true, mode: 0o700 })
     const firstAdmin = await migrateDepot(placeOf(directories, config), { functions: functionsOf(config), ids, clock, log })
     const schema = readDepotSchema(config, directories, 1, clock)
     const store = await RecordStore.open({ ...schema.store, limits: { readersMax: settings.readersMax }, clock, log, fence })
