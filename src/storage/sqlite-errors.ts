@@ -13,6 +13,11 @@ export function isFull(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')
 }
 
+/** True when what SQLite read makes no sense, or could not be read at all. */
+export function isDamage(error: unknown): error is SQLiteError {
+  return error instanceof SQLiteError && /^SQLITE_(CORRUPT|NOTADB|IOERR_READ|IOERR_SHORT_READ|IOERR_CORRUPTFS|IOERR_DATA)/.test(error.code ?? '')
+}
+
 /** True when another connection held a lock for longer than we wait. */
 export function isBusy(error: unknown): boolean {
   return error instanceof SQLiteError && (error.errno & 0xff) === 5

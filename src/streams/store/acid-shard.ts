@@ -1,5 +1,5 @@
 /** A shard in acid mode: one SQLite file, written by its thread, read here. */
-import type { Checkpointer } from './checkpointer.ts'
+import type { Checkpointer } from '../../storage/checkpointer.ts'
 import type { FromWriter, WriterSettings } from './messages.ts'
 import { ShardReader } from './shard-reader.ts'
 import { StoreFull, type ShardStore } from './store.ts'

@@ -1,9 +1,9 @@
 /** Writes groups to the commit log, one write at a time at a known place of a file that has its full size already. Preparing files is log-segments.ts. */
 import { closeSync, constants, openSync, readSync, write, writeSync } from 'node:fs'
 import { assert } from '../../lib/assert.ts'
+import { isFull } from '../../storage/sqlite-errors.ts'
 import { groupHeaderBytes, stampGroup } from './group.ts'
 import { segmentPath } from './log-segments.ts'
-import { isFull } from './sqlite-errors.ts'
 import { StoreFull } from './store.ts'
 
 /** The writes of the system, as far as a commit log needs them. */

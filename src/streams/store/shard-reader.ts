@@ -3,9 +3,9 @@ import type { Database } from 'bun:sqlite'
 import { basename } from 'node:path'
 import { fail } from '../../lib/errors.ts'
 import { openReader } from '../../storage/database.ts'
+import { isDamage } from '../../storage/sqlite-errors.ts'
 import type { Block } from './block.ts'
 import { isIntact, metaValue, producerState, segmentBlock, streamRow, type MetaColumns, type ProducerColumns, type SegmentColumns, type StreamColumns } from './rows.ts'
-import { isDamage } from './sqlite-errors.ts'
 import type { DamagedRow, ProducerState, StreamRow } from './store.ts'
 
 const cacheBytes = 8 * 1024 * 1024

@@ -1,9 +1,9 @@
 /** The writer thread's end of the line: typed messages in and out, and no failure that stays silent. */
 import { systemClock, type Clock } from '../../lib/clock.ts'
 import { OperatorError, Refusal } from '../../lib/errors.ts'
+import { isDamage } from '../../storage/sqlite-errors.ts'
 import { damageRemedy } from './layout.ts'
 import type { FromWriter, ToWriter } from './messages.ts'
-import { isDamage } from './sqlite-errors.ts'
 
 declare const self: Worker
 

@@ -4,7 +4,7 @@ import { expect, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Checkpointer } from '../../../src/streams/store/checkpointer.ts'
+import { Checkpointer } from '../../src/storage/checkpointer.ts'
 
 test('a writer whose WAL grows while the store closes is passed over, whether the thread was ever needed or not', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'headwater-checkpointer-'))
@@ -13,7 +13,7 @@ test('a writer whose WAL grows while the store closes is passed over, whether th
   const failures: string[] = []
   for (const needed of [true, false]) {
     let started = 0
-    const start = () => (started++, new Worker(new URL('../../../src/storage/checkpoint-worker.ts', import.meta.url).href))
+    const start = () => (started++, new Worker(new URL('../../src/storage/checkpoint-worker.ts', import.meta.url).href))
     const checkpointer = new Checkpointer(start, message => void failures.push(message))
     if (needed) await new Promise<void>(resolve => checkpointer.request(file, resolve))
     await checkpointer.close()
