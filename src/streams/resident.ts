@@ -95,7 +95,7 @@ export class ResidentBlocks {
       entry.release()
       this.#first++
     }
-    if (this.empty) this.#entries.length = this.#first = this.#joined = 0
+    if (this.empty) this.#clear()
     else if (this.#first > 256 && this.#first * 2 > this.#entries.length) this.#compact()
     return freed
   }
@@ -107,6 +107,7 @@ export class ResidentBlocks {
       if (last === undefined || last.start < position) return
       this.#entries.pop()
     }
+    this.#clear()
   }
 
   /** Joins committed single records (up to `committed`) to blocks of about 64 KiB, for stores that never apply. */
@@ -129,6 +130,11 @@ export class ResidentBlocks {
       this.#entries.splice(this.#joined, run.length, ResidentBlock.joined(joinBlocks(run.map(entry => entry.block)), last.group))
     }
     if (run.length > 0) this.#joined++
+  }
+
+  /** Entries that were let go must not be the last of the list: `find` begins there. */
+  #clear(): void {
+    this.#entries.length = this.#first = this.#joined = 0
   }
 
   #compact(): void {

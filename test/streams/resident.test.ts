@@ -66,6 +66,18 @@ test('lost blocks go from the back', () => {
   expect(blocks.empty).toBe(true)
 })
 
+test('applied blocks are not found again when the only one behind them is lost', () => {
+  const blocks = filled(4, 2)
+  expect(blocks.dropApplied(2)).toBe(6)
+  blocks.truncate(6)
+  expect(blocks.empty).toBe(true)
+  expect(blocks.start).toBeNull()
+  for (let at = 0; at < 8; at++) expect(blocks.find(at)).toBeNull()
+  blocks.push(ResidentBlock.joined({ start: 6, end: 8, bytes: new Uint8Array(2), ends: null }, 4))
+  expect(blocks.find(5)).toBeNull()
+  expect(blocks.find(6)?.start).toBe(6)
+})
+
 test('joined blocks keep every byte and every border', () => {
   const blocks = new ResidentBlocks()
   const count = 20_000
