@@ -178,6 +178,7 @@ import { x } from '../ops/config.ts'
 const now = Date.now(), then = new Date(), t = setTimeout(() => {}, 1), r = globalThis.Math.random()
 new Elysia().get('/a', () => x).get('/b', async () => x).all(\`/c\`, handler).post('/d', later, {})
 function handler() {}
+valueOf()
 const later = async () => {}
 const long = () => {${'\n'.repeat(80)}}
 `,
@@ -206,7 +207,7 @@ function relativeImports(file: SourceFile): readonly { readonly path: string; re
 function worldUses(file: SourceFile): readonly { readonly node: ts.Node; readonly what: string }[] {
   return [...nodesOf(file.tree)].flatMap(node => {
     const what = worldUse(node)
-    return what === null || worldPlaces[what] === undefined || worldPlaces[what] === file.path ? [] : [{ node, what }]
+    return what === null || !Object.hasOwn(worldPlaces, what) || worldPlaces[what] === file.path ? [] : [{ node, what }]
   })
 }
 

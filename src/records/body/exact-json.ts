@@ -39,15 +39,13 @@ function keepLong(_: string, value: unknown, context?: Source): unknown {
   return source !== undefined && /^-?\d+$/.test(source) ? BigInt(source) : value
 }
 
-declare global {
-  interface JSON {
-    /** ECMAScript "JSON.parse source text access"; in Bun 1.4.5, not yet in TypeScript's library. */
-    rawJSON(text: string): unknown
-  }
+/** ECMAScript "JSON.parse source text access": Bun 1.4.5 has it, TypeScript's library does not yet. */
+interface RawJson {
+  rawJSON(text: string): unknown
 }
 
 function rawNumber(value: bigint): unknown {
-  return JSON.rawJSON(value.toString())
+  return (JSON as JSON & RawJson).rawJSON(value.toString())
 }
 
 function depthOf(value: unknown, depth: number): number {
