@@ -20,15 +20,16 @@ const walking = new Set(['Rewind', 'Last', 'Count'])
 const valueFunctions = ['json_each', 'json_tree']
 
 export function explained(sql: string, context: Pick<CompileContext, 'read' | 'relations'>): Explained {
-  const operations = context.read(`EXPLAIN ${sql}`).map(([, opcode, p1, p2, p3]) => ({ opcode: textOf(opcode), p1: numberOf(p1), p2: numberOf(p2), p3: numberOf(p3) }))
+  const operations = context.read(`EXPLAIN ${sql}`).map(([, opcode, p1, p2, p3, p4]) => ({ opcode: textOf(opcode), p1: numberOf(p1), p2: numberOf(p2), p3: numberOf(p3), p4: textOf(p4) }))
   const opened = operations.filter(({ opcode }) => opening.has(opcode))
   const cursors = new Set(opened.map(({ p1 }) => p1))
   const isWalked = operations.some(({ opcode, p1 }) => walking.has(opcode) && cursors.has(p1))
   // A query deletes only from the queue of a recursion, which may be long without any table.
   const isRecursive = operations.some(({ opcode }) => opcode === 'Delete')
   const words = tokenize(sql).filter(isName).map(token => foldName(token.value))
-  const functions = words.filter(word => valueFunctions.includes(word)).length
-  const virtual = operations.filter(({ opcode }) => opcode === 'VOpen').length
+  // SQLite may copy a condition to several places; what it opens there is the same table.
+  const functions = valueFunctions.filter(name => words.includes(name)).length
+  const virtual = new Set(operations.filter(({ opcode }) => opcode === 'VOpen').map(({ p4 }) => p4)).size
   const searched = [...context.relations.values()].filter(relation => relation.kind === 'search' && words.includes(foldName(relation.name)))
   const named = [...opened.map(({ p2, p3 }) => tableAt(context.read, p3, p2)), ...(virtual > functions ? searched : [])]
   return {

@@ -99,6 +99,8 @@ const facts: readonly (readonly [RecordAction, string, string])[] = [
   ['create', 'EXISTS (SELECT 1 FROM _REQ_, _USER_ WHERE _REQ_.owner = _USER_.id)', 'user request | | keyed'],
   ['create', 'owner IS NULL', 'request | | keyed'],
   ['update', "_ROW_.owner = _USER_.id AND 'owner' NOT IN _REQ_FIELDS_", 'row user request | | keyed'],
+  ['update', "_ROW_.owner = _USER_.id AND 'owner' NOT IN _REQ_FIELDS_ AND 'name' NOT IN _REQ_FIELDS_", 'row user request | | keyed'],
+  ['update', "'owner' IN _REQ_FIELDS_ AND EXISTS (SELECT 1 FROM words WHERE words MATCH 'x')", 'request | main.words | scans'],
   ['delete', '_ROW_.owner = (SELECT id FROM _USER_)', 'row user | | keyed'],
   ['schema', '_USER_.id IS NOT NULL', 'user | | keyed'],
 ]
