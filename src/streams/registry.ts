@@ -21,6 +21,8 @@ export class Registry {
   readonly unforked = new Set<number>()
   readonly #nextId: number[]
   #evictAbove = cachedStreamsMax
+  /** Streams that came into the tables since the last walk of eviction. */
+  #idleSince = 0
   /** Stores when a stream was touched last, so that it may leave memory; set by the engine. */
   storeTouch: (stream: StreamState) => void = () => {}
 
@@ -135,10 +137,13 @@ export class Registry {
   #idle(stream: StreamState): void {
     if (stream.committedRemoval === 'purged' && stream.evictable) this.forget(stream)
     else if (stream.producers.size > producersKeptMax && stream.pending === 0) stream.producers.clear()
+    // What many creations at once left behind would stay until others come.
+    if (this.#byId.size > cachedStreamsMax && ++this.#idleSince >= streamsPerRound) this.#evictSome()
   }
 
   /** Walks from the oldest entry; one that was used since the last walk gets a second chance at the back. */
   #evictSome(): void {
+    this.#idleSince = 0
     let looked = 0
     for (const stream of this.#byId.values()) {
       if (looked++ === evictionRound) break

@@ -58,6 +58,7 @@ export class Staging {
     }
     const row = { ...created, tail: 0, hidden: false, touchedAtMs: clock.now(), seq: null, closedBy: null }
     const stream = new StreamState(row, false)
+    stream.staged = true
     const shard = registry.shardOfId(stream.id)
     await shard.enqueue(createOperation(registry, stream, created, new Uint8Array(0), null))
     return new Staging(parts, facts, stream)
@@ -93,11 +94,13 @@ export class Staging {
     const purged = present === null ? null : this.#shard.enqueue(purgeOperation(present, () => engine.purged(present)))
     const installed = this.#shard.enqueue(installOperation(registry, this.#stream, this.#facts, clock.now(), existing))
     await Promise.all([purged, installed])
+    this.#stream.staged = false
     return 'installed'
   }
 
   async discard(): Promise<void> {
     if (this.#stream.removal !== 'none') return
+    this.#stream.staged = false
     await this.#shard.enqueue(purgeOperation(this.#stream, () => this.#parts.engine.purged(this.#stream)))
   }
 }

@@ -41,6 +41,8 @@ export class StreamState implements Omit<CreatedStream, 'closed' | 'path'> {
   readonly producers = new ResidentProducers()
   /** Operations that wait for their commit. */
   pending = 0
+  /** It is being built out of sight by somebody who goes on with this very object. */
+  staged = false
 
   // Committed: what readers see.
   exists: boolean
@@ -108,7 +110,7 @@ export class StreamState implements Omit<CreatedStream, 'closed' | 'path'> {
 
   /** True when nothing but this object knows something about the stream. */
   get evictable(): boolean {
-    return this.pending === 0 && this.resident.empty && this.listeners.size === 0
+    return this.pending === 0 && !this.staged && this.resident.empty && this.listeners.size === 0
   }
 }
 
