@@ -12,16 +12,18 @@ export class WalGauge {
   readonly #db: Database
   readonly #path: string
   readonly #grown: () => void
+  readonly #schema: string
   readonly #patience: ((walBytes: number) => number) | null
   #commits = 0
   #asked = false
 
   /**
    * `grown` is called when another thread should copy the WAL of `file`; `restart` is then called back. `patience`: how many ms to wait then for
-   * readers who are still in the WAL; without it as long as for any lock, which is for readers that are quick.
+   * readers who are still in the WAL; without it as long as for any lock, which is for readers that are quick. `schema`: the name of `file` here.
    */
-  constructor(db: Database, file: string, grown: () => void, patience: ((walBytes: number) => number) | null = null) {
-    this.#patience = patience
+  constructor(db: Database, file: string, grown: () => void, options: { readonly schema?: string; readonly patience?: (walBytes: number) => number } = {}) {
+    this.#schema = options.schema ?? 'main'
+    this.#patience = options.patience ?? null
     this.#db = db
     this.#path = `${file}-wal`
     this.#grown = grown
@@ -55,7 +57,7 @@ export class WalGauge {
 
   #checkpoint(mode: 'RESTART' | 'TRUNCATE', isFull: (error: unknown) => boolean): void {
     try {
-      this.#db.run(`PRAGMA wal_checkpoint(${mode})`)
+      this.#db.run(`PRAGMA "${this.#schema.replaceAll('"', '""')}".wal_checkpoint(${mode})`)
     } catch (error) {
       if (!isFull(error)) throw error
     }

@@ -17,8 +17,11 @@ export interface WriterLimits {
 
 export const defaultWriterLimits: WriterLimits = { queuedProgramsMax: 16_384, queuedBytesMax: 128 * 1024 * 1024, groupProgramsMax: 1024 }
 
-/** Groups that a writer has before it: one that commits, and one that it takes without waiting for us. */
-const groupsInFlightMax = 2
+/**
+ * Messages that the thread has before it. With two, each group was half as large and each program a tenth dearer (docs/measurements.md): what
+ * comes during a commit had better be one group.
+ */
+const postedMax = 1
 
 export interface WriterParts {
   readonly limits: WriterLimits
@@ -163,11 +166,11 @@ export class DatabaseWriter {
 
   /** After the tick, so that all that it brings is one group. */
   #schedule(): void {
-    if (this.#scheduled || this.#posted.length >= groupsInFlightMax) return
+    if (this.#scheduled || this.#posted.length >= postedMax) return
     this.#scheduled = true
     queueMicrotask(() => {
       this.#scheduled = false
-      while (this.#posted.length < groupsInFlightMax && this.#state !== 'fenced') {
+      while (this.#posted.length < postedMax && this.#state !== 'fenced') {
         const job = this.#waiting.shift()
         if (job === undefined) return
         this.#posted.push(job)

@@ -42,7 +42,7 @@ export class GroupWriter {
     const { path } = targetOf(plan)
     this.#db = openRecordWriter(plan, db => prepareConnection(db, functions, new Deadline(clock)))
     this.#runner = new ProgramRunner(this.#db, plan.target)
-    this.#wal = new WalGauge(this.#db, path, walGrown, patience)
+    this.#wal = new WalGauge(this.#db, path, walGrown, { schema: plan.target, patience })
     this.#room = new DiskRoom(dirname(path))
   }
 

@@ -37,6 +37,7 @@ export type ToReader =
   | { readonly kind: 'close' }
 
 export type FromReader =
+  | { readonly kind: 'ready' }
   | { readonly kind: 'rows'; readonly id: number; readonly rows: readonly (readonly SqlRow[])[]; readonly columns: readonly (readonly string[])[] }
   | { readonly kind: 'text'; readonly id: number; readonly text: string }
   | { readonly kind: 'late'; readonly id: number }

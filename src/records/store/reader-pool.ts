@@ -45,6 +45,8 @@ interface Pending {
 interface Reader {
   readonly worker: Worker
   readonly posted: Pending[]
+  /** The thread has started. */
+  isReady: boolean
   /** Since when the first of `posted` is being read. */
   sinceMs: number
   /** It reads something that was given up. */
@@ -125,7 +127,7 @@ export class ReaderPool {
 
   #open(): Reader {
     const worker = new Worker(new URL('./reader-worker.ts', import.meta.url).href)
-    const reader: Reader = { worker, posted: [], sinceMs: this.#clock.monotonic(), isStuck: false, closed: null }
+    const reader: Reader = { worker, posted: [], sinceMs: this.#clock.monotonic(), isReady: false, isStuck: false, closed: null }
     worker.onmessage = ({ data }: MessageEvent<FromReader>) => this.#take(reader, data)
     worker.onerror = event => this.#fence(`a reader thread failed: ${event.message}`)
     worker.addEventListener('close', () => {
@@ -139,6 +141,11 @@ export class ReaderPool {
   #take(reader: Reader, message: FromReader): void {
     if (message.kind === 'closed') return reader.closed?.()
     if (message.kind === 'fatal' || message.kind === 'refused') return this.#fence(message.message)
+    if (message.kind === 'ready') {
+      if (!reader.isReady) reader.sinceMs = this.#clock.monotonic()
+      reader.isReady = true
+      return
+    }
     const [first] = reader.posted
     // An answer to what was given up: the thread is free again.
     if (first === undefined || first.id !== message.id) {
@@ -156,7 +163,7 @@ export class ReaderPool {
     const now = this.#clock.monotonic()
     for (const reader of this.#readers) {
       const [first] = reader.posted
-      if (first === undefined || now - reader.sinceMs < first.read.deadlineMs * graceFactor + graceMs) continue
+      if (first === undefined || !reader.isReady || now - reader.sinceMs < first.read.deadlineMs * graceFactor + graceMs) continue
       reader.isStuck = true
       first.reject(new Refusal('query_too_costly', {}))
       // What was to follow has not begun, and changes nothing: another reader takes it.

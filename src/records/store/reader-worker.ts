@@ -25,7 +25,7 @@ function take(message: ToReader): void {
     case 'open':
       reader?.close()
       reader = new RowReader(message.functions, systemClock)
-      return
+      return say({ kind: 'ready' })
     case 'read':
       if (reader !== null) say(answerTo(reader, message))
       return

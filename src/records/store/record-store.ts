@@ -1,11 +1,13 @@
 /** The databases behind the record APIs: programs go to one writer each, reads to reader threads or to this one. Knows no APIs, rules or HTTP. */
 import { must } from '../../lib/assert.ts'
 import type { Clock } from '../../lib/clock.ts'
-import { fail } from '../../lib/errors.ts'
+import { fail, OperatorError, Refusal } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
 import type { SqlRow, SqlValue } from '../../lib/sql-value.ts'
 import { Checkpointer } from '../../storage/checkpointer.ts'
 import type { Program, ProgramResult, Statement } from '../../storage/program.ts'
+import { problemOf } from '../../storage/sqlite-errors.ts'
+import { checkWal } from '../../storage/wal-check.ts'
 import { planConnection, targetOf, type ConnectionPlan, type NamedDatabase } from './connection.ts'
 import { DatabaseWriter, defaultWriterLimits, type WriterLimits } from './database-writer.ts'
 import type { FinishSpec } from './finish.ts'
@@ -13,6 +15,7 @@ import type { ExclusiveOutcome, Script } from './messages.ts'
 import type { FunctionSettings } from '../functions/register.ts'
 import { ReaderPool, type ReadAnswer, type ReaderLimits } from './reader-pool.ts'
 import { RowReader } from './row-reader.ts'
+import { StatementError } from './statement-error.ts'
 
 /** What the store works on; `refresh` replaces it. */
 export interface RecordStoreSettings {
@@ -78,9 +81,14 @@ export class RecordStore {
     return await this.#writer(database).write(program)
   }
 
-  /** One statement on this thread, for reads by key: a trip to another thread takes longer than they do. Throws what SQLite throws. */
+  /** One statement on this thread, for reads by key: a trip to another thread takes longer than they do. Throws StatementError. */
   readNow(database: string, sql: string, params: readonly SqlValue[]): readonly SqlRow[] {
-    return this.#here.rows(this.#plan(database), sql, params as readonly BoundValue[])
+    try {
+      return this.#here.rows(this.#plan(database), sql, params as readonly BoundValue[])
+    } catch (error) {
+      const problem = error instanceof Refusal ? null : problemOf(error)
+      throw problem === null ? error : new StatementError(problem.errno, problem.message)
+    }
   }
 
   /** All statements on one state of the databases, in a reader thread. Refuses `query_too_costly`, `overloaded`; throws StatementError. */
@@ -159,6 +167,7 @@ export class RecordStore {
 
   async #openWriter(plan: ConnectionPlan, functions: FunctionSettings): Promise<DatabaseWriter> {
     const { path } = targetOf(plan)
+    assertWhole(path, this.#options.log)
     const writer = await DatabaseWriter.open(
       { plan, functions },
       {
@@ -186,6 +195,13 @@ export class RecordStore {
   #writer(database: string): DatabaseWriter {
     return must(this.#writers.get(database), `the database ${database} is open`)
   }
+}
+
+/** SQLite leaves out everything behind a bad frame of a WAL: that must not happen to what was acknowledged. */
+function assertWhole(path: string, log: Log): void {
+  const { damage, note } = checkWal(`${path}-wal`)
+  if (damage !== null) throw new OperatorError(`${path}-wal is damaged: ${damage}`, 'restore the database from a backup', 74)
+  if (note !== null) log.warn('a write was cut off when the server ended', { file: `${path}-wal`, note })
 }
 
 type BoundValue = null | bigint | number | string | NodeJS.TypedArray
