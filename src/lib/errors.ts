@@ -34,6 +34,8 @@ export const catalogue = {
   invalid_query: entry<{ detail?: string; reason?: string }>({ status: 400, title: 'The query string is not valid' }),
   invalid_redirect: entry({ status: 400, title: 'The redirect target is not allowed' }),
   constraint_failed: entry({ status: 400, title: 'A constraint of the database refused the write' }),
+  invalid_sql: entry({ status: 400, title: 'SQLite does not run the query' }),
+  invalid_import: entry<{ detail?: string; line: number | null }>({ status: 400, title: 'A line of the import does not fit the table' }),
   // Who is asking
   unauthorized: entry<{ detail?: string; challenge?: string }>({
     status: 401,
@@ -83,6 +85,7 @@ export const catalogue = {
     title: 'Producer sequence numbers are missing',
     headers: d => ({ 'Producer-Expected-Seq': String(d.expected), 'Producer-Received-Seq': String(d.received) }),
   }),
+  conflict: entry({ status: 409, title: 'Somebody else has this name' }),
   subscription_exists: entry({ status: 409, title: 'The subscription exists with a different configuration' }),
   already_claimed: entry<{ detail?: string; current_holder: string; generation: number }>({
     status: 409,
@@ -94,11 +97,14 @@ export const catalogue = {
   gone: entry({ status: 410, title: 'The stream is deleted' }),
   offset_gone: entry({ status: 410, title: 'The offset belongs to an earlier state of the store' }),
   precondition_failed: entry({ status: 412, title: 'The record is not the version that If-Match names' }),
+  statement_refused: entry({ status: 412, title: 'This statement is not run here' }),
   unsupported_media_type: entry({ status: 415, title: 'The content type is not supported here' }),
+  invalid_form: entry({ status: 422, title: 'The body has not the members that are expected' }),
   invalid_transaction: entry({ status: 422, title: 'The batch has not the form that is expected' }),
   idempotency_key_reused: entry({ status: 422, title: 'The idempotency key was used with a different request' }),
   config_rejected: entry({ status: 422, title: 'The new configuration cannot be used; the old one stays' }),
   query_too_costly: entry({ status: 422, title: 'The query takes longer than allowed' }),
+  account_unsuitable: entry({ status: 424, title: 'The account is not in a state for this' }),
   // Limits and state of the server
   body_too_large: entry({ status: 413, title: 'The body is larger than allowed' }),
   stream_too_large: entry({ status: 413, title: 'The stream would grow beyond its limit' }),

@@ -1,0 +1,75 @@
+/** SQL of administrators on the databases of a depot: reads in a reader thread with a time limit, the rest through the writer. What it needs is query-plan.ts. */
+import { fail, OperatorError } from '../lib/errors.ts'
+import type { Log } from '../lib/log.ts'
+import type { RecordCatalog } from '../records/record-api.ts'
+import type { RecordStore } from '../records/store/record-store.ts'
+import { StatementError } from '../records/store/statement-error.ts'
+import { foldName } from '../records/catalog/sql-tokens.ts'
+import { planQuery, queryRowsMax, type KnownSchema, type QueryCommand, type QueryPlan } from './query-plan.ts'
+import type { QueryResult } from './query-values.ts'
+
+/** What tools of administrators need of the records; `Records` fits. */
+export interface AdminRecords {
+  readonly store: Pick<RecordStore, 'read' | 'exclusive' | 'write'>
+  readonly catalog: RecordCatalog
+  /** Reads the schema anew, after SQL changed it. Throws OperatorError when the record APIs do not fit it any more. */
+  refresh(): Promise<void>
+}
+
+export interface QueryParts {
+  readonly records: AdminRecords
+  /** Names of the additional databases. */
+  readonly databases: () => readonly string[]
+  /** Most time that reading statements of a query take together. */
+  readonly queryMsMax: number
+  readonly log: Log
+}
+
+/** SQLite's code for a statement that would write where nothing may be written. */
+const readOnlyError = 8
+
+/**
+ * Runs all statements in one transaction; the result is that of the last one that gives rows. Subscribers hear of what it writes.
+ * Refuses `invalid_sql`, `statement_refused`, `query_too_costly`; `config_rejected` when it ran and the record APIs no longer fit the schema.
+ */
+export async function runQuery(parts: QueryParts, command: QueryCommand): Promise<QueryResult> {
+  const plan = planQuery(command, schemaOf(parts))
+  const result = plan.kind === 'read' ? await read(parts, plan) : await write(parts, plan)
+  if (result.rows.length > queryRowsMax) fail('query_too_costly', { detail: `there are more than ${queryRowsMax} rows; add a LIMIT` })
+  return result
+}
+
+function schemaOf({ records, databases }: QueryParts): KnownSchema {
+  const main = () => [...records.catalog.relations.values()].filter(({ database }) => database === 'main')
+  return { databases: databases(), hasInMain: name => main().some(relation => foldName(relation.name) === foldName(name)) }
+}
+
+async function read({ records, queryMsMax }: QueryParts, { database, statements }: QueryPlan & { readonly kind: 'read' }): Promise<QueryResult> {
+  try {
+    const answer = await records.store.read({ database, statements: statements.map(sql => ({ sql, params: [] })), deadlineMs: queryMsMax, finish: null })
+    const { rows, columns } = 'rows' in answer ? answer : { rows: [], columns: [] }
+    const last = columns.findLastIndex(names => names.length > 0)
+    return { columns: columns[last] ?? [], rows: rows[last] ?? [], txn: null }
+  } catch (error) {
+    if (!(error instanceof StatementError)) throw error
+    return fail('invalid_sql', { detail: (error.errno & 0xff) === readOnlyError ? 'the query may not change anything' : error.message })
+  }
+}
+
+async function write({ records, log }: QueryParts, { database, sql, transaction, changesSchema }: QueryPlan & { readonly kind: 'write' }): Promise<QueryResult> {
+  const outcome = await records.store.exclusive(database, [{ sql, params: [] }], { transaction })
+  if (!outcome.ok) fail('invalid_sql', { detail: outcome.problem.message })
+  const [{ columns, rows } = { columns: [], rows: [] }] = outcome.results
+  log.info('query of an administrator', { database, txn: outcome.txn, changes_schema: changesSchema })
+  if (changesSchema) await refresh(records)
+  return { columns, rows, txn: outcome.txn }
+}
+
+async function refresh(records: AdminRecords): Promise<void> {
+  try {
+    await records.refresh()
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error
+    fail('config_rejected', { detail: `The query has run, but the record APIs do not fit the schema any more and stay as they were:\n${error.message}` })
+  }
+}
