@@ -21,7 +21,7 @@ export interface GroupResult {
 const megabyte = 1024 * 1024
 /** A long read keeps the WAL from starting anew. Commits wait for it, in ms, the longer the more the WAL has grown, in MB. */
 const patienceSteps = [
-  { megabytes: 64, ms: 0 },
+  { megabytes: 64, ms: 10 },
   { megabytes: 128, ms: 20 },
   { megabytes: 256, ms: 200 },
   { megabytes: Infinity, ms: 2500 },
