@@ -105,6 +105,11 @@ export const catalogue = {
   config_rejected: entry({ status: 422, title: 'The new configuration cannot be used; the old one stays' }),
   query_too_costly: entry({ status: 422, title: 'The query takes longer than allowed' }),
   account_unsuitable: entry({ status: 424, title: 'The account is not in a state for this' }),
+  range_not_satisfiable: entry<{ detail?: string; size: number }>({
+    status: 416,
+    title: 'The range lies beyond the end of the file',
+    headers: d => ({ 'Content-Range': `bytes */${d.size}`, 'Accept-Ranges': 'bytes' }),
+  }),
   // Limits and state of the server
   body_too_large: entry({ status: 413, title: 'The body is larger than allowed' }),
   stream_too_large: entry({ status: 413, title: 'The stream would grow beyond its limit' }),

@@ -1,0 +1,91 @@
+/** The accounts of a depot put together: what app.ts needs of this folder. Each part decides for itself; nothing is decided here. */
+import { join } from 'node:path'
+import type { Authenticate, BearerVerifier } from '../../http/authenticate.ts'
+import type { Clock } from '../../lib/clock.ts'
+import type { Ids } from '../../lib/ids.ts'
+import type { Log } from '../../lib/log.ts'
+import { openKeyFiles, type PublicJwk } from '../key-files.ts'
+import { OwnTokens } from '../own-tokens.ts'
+import { accountRoutes } from '../routes.ts'
+import { AddressLimit } from './address-limit.ts'
+import { createAdminGate, type AdminGate } from './admin-gate.ts'
+import type { CommonFields } from './answers.ts'
+import { anyIssuer, Credentials, streamAuthenticator } from './credentials.ts'
+import type { AccountDatabase } from './database.ts'
+import { Passwords } from './passwords.ts'
+import { checkRedirect } from './redirects.ts'
+import { SessionStore } from './session-store.ts'
+import type { AccountSettings } from './settings.ts'
+import { SignIn } from './sign-in.ts'
+import { UserAdmin } from './user-admin.ts'
+import { UserStore } from './user-store.ts'
+
+export interface AccountsParts {
+  /** The depot; the key pair is below its `secrets/keys/`, and made there when it is missing. */
+  readonly depot: string
+  readonly database: AccountDatabase
+  /** Asked again for each request, so that a reload of the configuration counts. */
+  readonly settings: () => AccountSettings
+  /** Verifies tokens of other issuers; null when none is configured. */
+  readonly foreign: BearerVerifier | null
+  /** Posts that one address may make at once (`server.auth_ip_rate_limit`); null = any number. */
+  readonly addressBurst: number | null
+  /** The peer's address; null when it is not known. Only asked with `addressBurst`. */
+  readonly addressOf: (request: Request) => string | null
+  /** CORS and security headers of an answer. */
+  readonly common: (request: Request) => CommonFields
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Log
+}
+
+export interface Accounts {
+  /** For record APIs: whoever has no credential that counts is anonymous. */
+  readonly authenticateRecords: Authenticate
+  /** After `authenticateRecords`: the Set-Cookie value that the answer should carry, or null. Only requests with a Cookie header ever have one. */
+  readonly freshCookie: (request: Request) => string | null
+  /** For streams: a token that does not count is refused; `isOpen` (no `stream_apis` and no issuers) looks at none. */
+  readonly authenticateStreams: (isOpen: boolean) => Authenticate
+  /** The Elysia plugin with `/api/auth/v1/…` and `/.well-known/jwks.json`. */
+  readonly routes: ReturnType<typeof accountRoutes>
+  /** Gives the address back, or refuses `invalid_redirect`. */
+  readonly checkRedirect: (uri: string) => string
+  /** For `/api/_admin/…`. */
+  readonly adminGate: AdminGate
+  readonly jwks: () => { readonly keys: readonly PublicJwk[] }
+  readonly userAdmin: UserAdmin
+  readonly signIn: SignIn
+  readonly credentials: Credentials
+}
+
+/** Throws OperatorError when the key files cannot be read or made. */
+export function createAccounts(parts: AccountsParts): Accounts {
+  const { settings, clock, ids, addressBurst } = parts
+  const log = parts.log.child('auth')
+  const keys = openKeyFiles(join(parts.depot, 'secrets', 'keys'), ids)
+  const tokens = new OwnTokens(keys, clock)
+  const users = new UserStore(parts.database)
+  const passwords = new Passwords(log)
+  const signIn = new SignIn({ users, sessions: new SessionStore(parts.database), tokens, passwords, settings, clock, ids })
+  const verifier = anyIssuer(tokens, parts.foreign)
+  const credentials = new Credentials({ own: tokens, verifier, signIn, settings })
+  const jwks = () => ({ keys: [keys.jwk] })
+  const redirect = (uri: string) => checkRedirect(uri, { ...settings().auth, siteUrl: settings().siteUrl, isDev: settings().isDev })
+  const limit = addressBurst === null ? null : new AddressLimit(addressBurst, clock)
+  const admit = (request: Request) => {
+    const address = limit === null || settings().isDev ? null : parts.addressOf(request)
+    if (address !== null) limit?.take(address)
+  }
+  return {
+    authenticateRecords: credentials.authenticate,
+    freshCookie: request => credentials.freshCookie(request),
+    authenticateStreams: isOpen => streamAuthenticator(verifier, isOpen),
+    routes: accountRoutes({ signIn, credentials, settings, checkRedirect: redirect, jwks, admit, common: parts.common }),
+    checkRedirect: redirect,
+    adminGate: createAdminGate(credentials, users),
+    jwks,
+    userAdmin: new UserAdmin({ users, signIn, passwords, ids }),
+    signIn,
+    credentials,
+  }
+}
