@@ -1,0 +1,16 @@
+CREATE TABLE room (id BLOB PRIMARY KEY NOT NULL CHECK (is_uuid_v7(id)) DEFAULT (uuid_v7()), name TEXT NOT NULL) STRICT;
+
+CREATE TABLE room_member (
+  room BLOB NOT NULL REFERENCES room(id) ON DELETE CASCADE,
+  user BLOB NOT NULL REFERENCES _user(id) ON DELETE CASCADE,
+  PRIMARY KEY (room, user)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE message (
+  id INTEGER PRIMARY KEY,
+  room BLOB NOT NULL REFERENCES room(id) ON DELETE CASCADE,
+  author BLOB NOT NULL REFERENCES _user(id) ON DELETE CASCADE,
+  text TEXT NOT NULL CHECK (length(text) <= 4096),
+  sent INTEGER NOT NULL DEFAULT (unixepoch())
+) STRICT;
+CREATE INDEX message_room ON message (room, id);
