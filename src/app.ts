@@ -28,8 +28,10 @@ import { httpMetrics, processMetrics } from './ops/metrics.ts'
 import type { Config } from './ops/options.ts'
 import { recordErrorResponse } from './records/answers.ts'
 import type { JsonSchema } from './records/catalog/relation.ts'
-import { listAnswer, readAnswer, schemaAnswer } from './records/endpoints.ts'
+import { fileAnswer, listAnswer, readAnswer, schemaAnswer } from './records/endpoints.ts'
 import { Records, type RecordsSettings } from './records/records.ts'
+import { openObjects } from './records/files/open-objects.ts'
+import type { FilesSettings } from './records/files/record-files.ts'
 import { recordHandler } from './records/routes.ts'
 import { sqliteVersion } from './storage/database.ts'
 import { compileAccess, type StreamAccess } from './streams/access.ts'
@@ -84,7 +86,7 @@ export async function createApp(config: Config, seams: Seams): Promise<App> {
     },
     { clock, log, fence: seams.fence },
   )
-  const records = await Records.open(recordsSettings(config), { files: { begin: () => fail('invalid_record', { detail: 'files' }) }, clock, ids, log: log.child('records'), fence: seams.fence })
+  const records = await Records.open(recordsSettings(config), { files: filesSettings(config, metrics), clock, ids, log: log.child('records'), fence: seams.fence })
   const streams = new Streams({ store, access, settings: streamsSettings(config), clock, ids, log, metrics })
   const operator = new StreamOperator(streams, clock, ids)
   const root = config.http.streamBasePath
@@ -181,6 +183,13 @@ function recordsSettings(config: Config): RecordsSettings {
   }
 }
 
+function filesSettings(config: Config, metrics: Metrics): FilesSettings {
+  const { endpoint, region, bucketName, accessKey, secretAccessKey } = config.server.s3StorageConfig
+  const directory = config.records.uploadsDir
+  const s3 = endpoint === null || bucketName === null ? null : { endpoint, region, bucket: bucketName, accessKey, secretAccessKey }
+  return { objects: openObjects(directory, s3), directory, metrics }
+}
+
 function streamsSettings(config: Config): StreamsSettings {
   const memory = config.limits.maxMemoryBytes
   return {
@@ -274,14 +283,14 @@ function recordSurface({ config, records, seams }: Surfaces, authenticate: Authe
     writer: records.writer,
     write: (database, program) => records.store.write(database, program),
     bodyBytesMax: config.server.requestSizeLimitBytes,
-    readMultipart: () => fail('bad_request', { detail: 'multipart' }),
+    readMultipart: api => (request, bodyBytesMax) => records.files.readMultipart(request, bodyBytesMax, api),
     transactions: config.server.enableRecordTransactions,
     checkRedirect: uri => (uri.startsWith('/') ? uri : fail('invalid_redirect', { detail: 'invalid redirect' })),
     list: asked => listAnswer(records, asked),
     read: (asked, id) => readAnswer(records, asked, id),
     schema: asked => schemaAnswer(records, asked),
     subscribe: () => fail('forbidden', {}),
-    file: () => fail('record_not_found', {}),
+    file: (asked, id, column, filename) => fileAnswer(records, asked, id, column, filename),
   })
   const answer = (request: Request, server: HttpServer | null, principal: Principal) =>
     handle({ request, principal, common: common(request), idleLimit: secs => server?.timeout(request, secs) }) ?? fail('not_found', {})

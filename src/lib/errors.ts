@@ -35,7 +35,7 @@ export const catalogue = {
   invalid_redirect: entry({ status: 400, title: 'The redirect target is not allowed' }),
   constraint_failed: entry({ status: 400, title: 'A constraint of the database refused the write' }),
   invalid_sql: entry({ status: 400, title: 'SQLite does not run the query' }),
-  invalid_import: entry<{ detail?: string; line: number | null }>({ status: 400, title: 'A line of the import does not fit the table' }),
+  import_failed: entry<{ detail?: string; row: number | null }>({ status: 400, title: 'A row of the import does not fit the table' }),
   // Who is asking
   unauthorized: entry<{ detail?: string; challenge?: string }>({
     status: 401,

@@ -25,6 +25,13 @@ export function schemaAnswer(records: Records, { api, principal, query, common }
   return jsonAnswer(JSON.stringify(records.schema(api, principal, known)), common)
 }
 
+/** `filename` is the unique name of a file; null: the file that the column holds. */
+export async function fileAnswer(records: Records, asked: ApiRequest, id: string, column: string, filename: string | null): Promise<Response> {
+  const file = await records.file(asked.api, asked.principal, { id, column, filename })
+  const { method, headers } = asked.request
+  return await records.files.answer(asked.api, file, filename !== null, asked.query, { method, headers, common: asked.common })
+}
+
 /** The tag stands for the stored record; with fields or expansions it says the same of another text, so it is weak there (RFC 9110 §8.8.1). */
 function recordAnswer({ text, tag }: RecordText, { request, query, common }: ApiRequest): Response {
   const etag = query === '' ? `"${tag}"` : `W/"${tag}"`

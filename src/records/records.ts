@@ -9,6 +9,9 @@ import type { Principal } from '../lib/principal.ts'
 import { checkAcl } from './access.ts'
 import type { CatalogConfig } from './catalog/api-config.ts'
 import { functionsOf, placeOf, readDepotSchema, type DepotDirectories, type DepotSchema } from './depot-schema.ts'
+import { findFile, type FileAddress } from './files/read-file.ts'
+import { RecordFiles, type FilesSettings } from './files/record-files.ts'
+import type { StoredFile } from './files/stored-file.ts'
 import { recordSchema, type SchemaMode } from './json-schema.ts'
 import { listRecords } from './list.ts'
 import type { AdminCredentials } from './migrations/first-admin.ts'
@@ -18,7 +21,6 @@ import type { RecordApi, RecordCatalog } from './record-api.ts'
 import { ruleStatement } from './rules.ts'
 import { schemaRuleHolds } from './schema-access.ts'
 import { RecordStore } from './store/record-store.ts'
-import type { FileIntake } from './writing/file-intake.ts'
 import { RecordWriter } from './writing/record-writer.ts'
 
 export interface RecordsSettings {
@@ -35,12 +37,13 @@ export interface RecordsParts {
   readonly log: Log
   /** Ends the process: storage failed. */
   readonly fence: (message: string) => void
-  readonly files: FileIntake
+  readonly files: FilesSettings
 }
 
 export class Records {
   readonly store: RecordStore
   readonly writer: RecordWriter
+  readonly files: RecordFiles
   readonly #parts: RecordsParts
   #settings: RecordsSettings
   #catalog: RecordCatalog
@@ -56,7 +59,9 @@ export class Records {
     this.store = store
     this.firstAdmin = firstAdmin
     this.#reading = readPartsOf(store, settings)
-    this.writer = new RecordWriter({ write: (database, program) => store.write(database, program), files: parts.files, clock: parts.clock })
+    const databases = () => ['main', ...this.#settings.config.databases]
+    this.files = new RecordFiles({ ...parts, settings: parts.files, store, catalog: () => this.#catalog, databases })
+    this.writer = new RecordWriter({ write: (database, program) => store.write(database, program), files: this.files, clock: parts.clock })
   }
 
   /** Migrates the databases, compiles the APIs and opens the store. Throws OperatorError for what an operator must mend. */
@@ -67,7 +72,9 @@ export class Records {
     const firstAdmin = await migrateDepot(placeOf(directories, config), { functions: functionsOf(config), ids, clock, log })
     const schema = readDepotSchema(config, directories, 1, clock)
     const store = await RecordStore.open({ ...schema.store, limits: { readersMax: settings.readersMax }, clock, log, fence })
-    return new Records(parts, settings, schema, store, firstAdmin)
+    const records = new Records(parts, settings, schema, store, firstAdmin)
+    await records.files.start()
+    return records
   }
 
   get catalog(): RecordCatalog {
@@ -102,6 +109,11 @@ export class Records {
     return readRecord(this.#reading, api, principal, id, query)
   }
 
+  /** A file of a record, for whoever may read the record. Refuses what read-file.ts refuses. */
+  file(api: RecordApi, principal: Principal, address: FileAddress): Promise<StoredFile> {
+    return findFile(this.#reading, api, principal, address)
+  }
+
   /** The JSON Schema of an API. Its rule sees the caller only (trailbase-api.md §21: asked with a row it denied everybody). */
   schema(api: RecordApi, principal: Principal, mode: SchemaMode): Readonly<Record<string, unknown>> {
     checkAcl(api, 'schema', principal)
@@ -111,6 +123,7 @@ export class Records {
   }
 
   async stop(): Promise<void> {
+    await this.files.stop()
     await this.store.stop()
   }
 
@@ -120,6 +133,7 @@ export class Records {
     this.#settings = settings
     this.#reading = readPartsOf(this.store, settings)
     this.#catalog = schema.catalog
+    await this.files.syncTriggers()
   }
 }
 

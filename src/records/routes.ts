@@ -4,6 +4,7 @@ import { fail } from '../lib/errors.ts'
 import type { Principal } from '../lib/principal.ts'
 import type { Program, ProgramResult } from '../storage/program.ts'
 import { jsonAnswer, redirectAnswer, textAnswer, txnHeader, type Fields } from './answers.ts'
+import { checkAcl, checkWritable } from './access.ts'
 import { parseExactJson } from './body/exact-json.ts'
 import { readRecordBody, singleRecord, type ReadMultipart, type RecordBody } from './body/record-body.ts'
 import type { RecordApi } from './record-api.ts'
@@ -33,7 +34,8 @@ export interface RecordRoutesParts {
   readonly writer: RecordWriter
   readonly write: (database: string, program: Program) => Promise<ProgramResult>
   readonly bodyBytesMax: number
-  readonly readMultipart: ReadMultipart
+  /** Reads a form whose files are for an API: their bytes are stored on the way. */
+  readonly readMultipart: (api: RecordApi) => ReadMultipart
   /** Off: `/api/transaction/v1/execute` does not exist. */
   readonly transactions: boolean
   /** Refuses `invalid_redirect`; gives the location to go to (trailbase-api.md §9.3). */
@@ -111,16 +113,14 @@ function onlyGet(asked: ApiRequest, answer: () => Response | Promise<Response>):
 
 async function create(parts: RecordRoutesParts, asked: ApiRequest): Promise<Response> {
   const redirect = redirectOf(parts, asked.query)
-  const body = await bodyOf(parts, asked)
-  const created = await parts.writer.create(asked.api, body.records, body.form, contextOf(asked, body.bytes))
+  const created = await withBody(parts, asked, 'create', body => parts.writer.create(asked.api, body.records, body.form, contextOf(asked, body.bytes)))
   if (redirect !== null) return redirectAnswer(redirect, asked.common, writtenFields(created))
   return jsonAnswer(JSON.stringify({ ids: created.ids, txn: created.txn }), asked.common, writtenFields(created))
 }
 
 async function update(parts: RecordRoutesParts, asked: ApiRequest, id: string): Promise<Response> {
-  const body = await bodyOf(parts, asked)
   const versions = versionsOf(asked.request.headers)
-  const changed = await parts.writer.update(asked.api, id, singleRecord(body), body.form, versions, contextOf(asked, body.bytes))
+  const changed = await withBody(parts, asked, 'update', body => parts.writer.update(asked.api, id, singleRecord(body), body.form, versions, contextOf(asked, body.bytes)))
   return textAnswer('', asked.common, writtenFields(changed))
 }
 
@@ -142,8 +142,16 @@ async function transaction(parts: RecordRoutesParts, asked: RecordRequest): Prom
 
 const noBytes = new Uint8Array(0)
 
-function bodyOf(parts: RecordRoutesParts, { request }: ApiRequest): Promise<RecordBody> {
-  return readRecordBody(request, parts.bodyBytesMax, parts.readMultipart)
+/** Who may not write sends no body: its files would be stored. */
+async function withBody<Answer>(parts: RecordRoutesParts, { api, request, principal }: ApiRequest, action: 'create' | 'update', write: (body: RecordBody) => Promise<Answer>): Promise<Answer> {
+  checkWritable(api)
+  checkAcl(api, action, principal)
+  const body = await readRecordBody(request, parts.bodyBytesMax, parts.readMultipart(api))
+  try {
+    return await write(body)
+  } finally {
+    await body.discard()
+  }
 }
 
 /** An idempotency key belongs to one method, address and body. */

@@ -4,12 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { systemClock, type Clock } from '../../src/lib/clock.ts'
 import { systemIds } from '../../src/lib/ids.ts'
-import { silentLog } from '../../src/lib/log.ts'
+import { silentLog, type Log } from '../../src/lib/log.ts'
 import { anonymous, type Principal } from '../../src/lib/principal.ts'
 import { recordErrorResponse } from '../../src/records/answers.ts'
 import { apiDefaults, type RecordApiConfig } from '../../src/records/catalog/api-config.ts'
 import type { JsonSchema } from '../../src/records/catalog/relation.ts'
-import { listAnswer, readAnswer, schemaAnswer } from '../../src/records/endpoints.ts'
+import { fileAnswer, listAnswer, readAnswer, schemaAnswer } from '../../src/records/endpoints.ts'
+import { DiskObjects } from '../../src/records/files/disk-objects.ts'
+import type { FilesSettings } from '../../src/records/files/record-files.ts'
 import { Records } from '../../src/records/records.ts'
 import { recordHandler } from '../../src/records/routes.ts'
 import { fail } from '../../src/lib/errors.ts'
@@ -23,6 +25,9 @@ export interface RecordServerOptions {
   readonly schemas?: ReadonlyMap<string, JsonSchema>
   readonly clock?: Clock
   readonly queryMsMax?: number
+  readonly files?: FilesSettings
+  readonly bodyBytesMax?: number
+  readonly log?: Log
 }
 
 export interface RecordServer extends AsyncDisposable {
@@ -50,26 +55,26 @@ export async function startRecordServer(options: RecordServerOptions): Promise<R
     {
       clock: options.clock ?? systemClock,
       ids: systemIds,
-      log: silentLog,
+      log: options.log ?? silentLog,
       fence: message => {
         throw new Error(message)
       },
-      files: { begin: () => fail('invalid_record', { detail: 'no files here' }) },
+      files: options.files ?? { objects: new DiskObjects(join(directory, 'uploads')), directory: join(directory, 'uploads') },
     },
   )
   const handle = recordHandler({
     api: name => records.api(name),
     writer: records.writer,
     write: (database, program) => records.store.write(database, program),
-    bodyBytesMax: 10 * 1024 * 1024,
-    readMultipart: () => fail('bad_request', {}),
+    bodyBytesMax: options.bodyBytesMax ?? 10 * 1024 * 1024,
+    readMultipart: api => (request, bytesMax) => records.files.readMultipart(request, bytesMax, api),
     transactions: true,
     checkRedirect: uri => (uri.startsWith('/') ? uri : fail('invalid_redirect', { detail: 'invalid redirect' })),
     list: asked => listAnswer(records, asked),
     read: (asked, id) => readAnswer(records, asked, id),
     schema: asked => schemaAnswer(records, asked),
     subscribe: () => fail('forbidden', {}),
-    file: () => fail('record_not_found', {}),
+    file: (asked, id, column, filename) => fileAnswer(records, asked, id, column, filename),
   })
   const server = Bun.serve({
     port: 0,

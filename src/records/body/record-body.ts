@@ -15,21 +15,25 @@ export interface RecordBody {
   readonly records: readonly RawRecord[]
   /** The bytes as they came, for an idempotency key; of multipart a digest of its parts. */
   readonly bytes: Uint8Array
+  /** Removes the files that came with it and that no write took. To be called in every case. */
+  readonly discard: () => Promise<void>
 }
 
+const nothingToDiscard = async () => {}
+
 /** Reads multipart/form-data; file parts become values that files/ understands. */
-export type ReadMultipart = (request: Request, bodyBytesMax: number) => Promise<{ record: RawRecord; digest: Uint8Array }>
+export type ReadMultipart = (request: Request, bodyBytesMax: number) => Promise<{ readonly record: RawRecord; readonly digest: Uint8Array; readonly discard: () => Promise<void> }>
 
 /** By the prefix of Content-Type; none means JSON (trailbase-api.md §2.1). Refuses `bad_request`, `invalid_json`, `body_too_large`. */
 export async function readRecordBody(request: Request, bodyBytesMax: number, readMultipart: ReadMultipart): Promise<RecordBody> {
   const type = request.headers.get('content-type')?.toLowerCase() ?? 'application/json'
   if (type.startsWith('multipart/form-data')) {
-    const { record, digest } = await readMultipart(request, bodyBytesMax)
-    return { form: 'text', isBulk: false, records: [record], bytes: digest }
+    const { record, digest, discard } = await readMultipart(request, bodyBytesMax)
+    return { form: 'text', isBulk: false, records: [record], bytes: digest, discard }
   }
   const bytes = await readBody(request, bodyBytesMax)
-  if (type.startsWith('application/json')) return { form: 'json', ...jsonRecords(parseExactJson(bytes)), bytes }
-  if (type.startsWith('application/x-www-form-urlencoded')) return { form: 'text', isBulk: false, records: [formRecord(bytes)], bytes }
+  if (type.startsWith('application/json')) return { form: 'json', ...jsonRecords(parseExactJson(bytes)), bytes, discard: nothingToDiscard }
+  if (type.startsWith('application/x-www-form-urlencoded')) return { form: 'text', isBulk: false, records: [formRecord(bytes)], bytes, discard: nothingToDiscard }
   return fail('bad_request', { detail: 'Content-Type is one of application/json, application/x-www-form-urlencoded, multipart/form-data' })
 }
 

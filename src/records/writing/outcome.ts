@@ -4,7 +4,7 @@ import { fail } from '../../lib/errors.ts'
 import type { ProgramResult, Step } from '../../storage/program.ts'
 
 /** What a step is there for; its failure means the refusal. */
-export type Purpose = 'rule' | 'version' | 'insert' | 'write' | 'answer'
+export type Purpose = 'rule' | 'version' | 'files' | 'insert' | 'write' | 'answer'
 
 export interface PlannedStep {
   readonly step: Step
@@ -26,6 +26,7 @@ export function refused(result: Failed, plan: readonly PlannedStep[]): never {
   assert(planned !== undefined, `the program has a step ${result.step}`)
   if (planned.purpose === 'rule') fail('forbidden', {}) // an error in a rule denies
   if (planned.purpose === 'version') fail('precondition_failed', { detail: 'The record is not the version that If-Match names' })
+  if (planned.purpose === 'files') fail('invalid_record', { detail: 'The record has no such file' })
   if (result.why === 'unmet') return noRow(planned.purpose)
   const name = constraints[result.why.errno]
   if (name !== undefined) fail('constraint_failed', { detail: `db constraint: ${name}` })

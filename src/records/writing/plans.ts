@@ -17,12 +17,19 @@ export function planCreate(api: RecordApi, rows: readonly RowValues[], principal
   return [...rules, ...rows.map(row => insertStep(api, row))]
 }
 
+export interface UpdateConditions {
+  readonly versions: Versions
+  /** What must hold besides (file-intake.ts). */
+  readonly guards: readonly PlannedStep[]
+}
+
 /** The rule is asked before the version: who may not update learns nothing about the record. */
-export function planUpdate(api: RecordApi, key: SqlRow, request: RowValues, versions: Versions, principal: Principal): PlannedStep[] {
+export function planUpdate(api: RecordApi, key: SqlRow, request: RowValues, { versions, guards }: UpdateConditions, principal: Principal): PlannedStep[] {
   const change = withoutKey(api, key, request)
   return [
     ...ruleSteps(api, 'update', { principal, key, request }),
     ...versionSteps(api, key, versions),
+    ...guards,
     { purpose: 'write', step: { kind: 'run', atLeast: 1, sql: updateText(api, change.columns), params: [...change.values, ...key] } },
   ]
 }

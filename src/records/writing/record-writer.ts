@@ -49,7 +49,7 @@ export class RecordWriter {
   async create(api: RecordApi, records: readonly RawRecord[], form: BodyForm, context: WriteContext): Promise<Created> {
     checkWritable(api)
     checkAcl(api, 'create', context.principal)
-    const files = this.#filesOf(api)
+    const files = this.#filesOf(api, null)
     const rows: RowValues[] = []
     const userId = userIdOf(context.principal)
     return await this.#settled(files, async () => {
@@ -66,10 +66,10 @@ export class RecordWriter {
     checkWritable(api)
     checkAcl(api, 'update', context.principal)
     const key = parseRecordId(api, id)
-    const files = this.#filesOf(api)
+    const files = this.#filesOf(api, key)
     return await this.#settled(files, async () => {
       const row = files === null ? rowValues(api, raw, form) : await rowValuesWithFiles(api, raw, form, files)
-      return this.#change(api, planUpdate(api, key, row, versions, context.principal), context)
+      return this.#change(api, planUpdate(api, key, row, { versions, guards: files?.guards() ?? [] }, context.principal), context)
     })
   }
 
@@ -77,7 +77,7 @@ export class RecordWriter {
     checkWritable(api)
     checkAcl(api, 'delete', context.principal)
     const key = parseRecordId(api, id)
-    return await this.#settled(this.#filesOf(api), () => this.#change(api, planDelete(api, key, versions, context.principal), context))
+    return await this.#change(api, planDelete(api, key, versions, context.principal), context)
   }
 
   async #insert(api: RecordApi, rows: readonly RowValues[], { principal, idempotency }: WriteContext): Promise<Created> {
@@ -113,8 +113,8 @@ export class RecordWriter {
     return [replayStep(database, key), ...plan, storeStep(database, key, shifted, this.#parts.clock.now())]
   }
 
-  #filesOf(api: RecordApi): FileRequest | null {
-    return api.columns.some(isFileColumn) ? this.#parts.files.begin(api) : null
+  #filesOf(api: RecordApi, key: SqlRow | null): FileRequest | null {
+    return api.columns.some(isFileColumn) ? this.#parts.files.begin(api, key) : null
   }
 
   async #settled<Answer extends { isReplayed: boolean }>(files: FileRequest | null, work: () => Promise<Answer>): Promise<Answer> {
@@ -122,11 +122,11 @@ export class RecordWriter {
     try {
       const answer = await work()
       // A replayed answer wrote nothing: what this request brought belongs to no row.
-      if (answer.isReplayed) await files.refused()
+      if (answer.isReplayed) await files.refused(null)
       else files.committed()
       return answer
     } catch (error) {
-      await files.refused()
+      await files.refused(error)
       throw error
     }
   }

@@ -107,7 +107,7 @@ function plan(each: Operation, api: RecordApi, principal: Principal): Planned {
     if (isFileColumn(column) && each.value[column.name] !== undefined) fail('invalid_record', { detail: 'Files cannot be written in a batch' })
   }
   const row = rowValues(api, each.value, 'json')
-  if (each.kind === 'update') return { api, operation: each, steps: planUpdate(api, parseRecordId(api, each.id), row, null, principal) }
+  if (each.kind === 'update') return { api, operation: each, steps: planUpdate(api, parseRecordId(api, each.id), row, { versions: null, guards: [] }, principal) }
   return { api, operation: each, steps: planCreate(api, [autofilled(api, row, userIdOf(principal))], principal) }
 }
 
