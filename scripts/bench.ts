@@ -6,10 +6,18 @@ import { residentMiB } from './bench/measure.ts'
 import { planRows, selectRows, type Row } from './bench/plan.ts'
 import { reportOf } from './bench/report.ts'
 import { Results } from './bench/results.ts'
-import type { Job, Sample, Scenario } from './bench/sample.ts'
+import { reviveSample, type Job, type Sample, type Scenario } from './bench/sample.ts'
 import { ours, startTarget, type Target } from './bench/targets.ts'
 
-const help = `bun run bench [--quick] [--secs N] [--runs N] [--only KEY,…] [--peer NAME=URL]… [--bin PATH] [--markdown FILE]
+// `bun run bench records` is another measurement, with options of its own.
+if (process.argv[2] === 'records') {
+  const { benchRecords } = await import('./bench/records.ts')
+  await benchRecords(process.argv.slice(3))
+  process.exit(0)
+}
+
+const help = `bun run bench records [--help]       measures record APIs
+bun run bench [--quick] [--secs N] [--runs N] [--only KEY,…] [--peer NAME=URL]… [--bin PATH] [--markdown FILE]
 
   --quick          every row once, small and short: shows that it works, its numbers mean nothing
   --secs N         seconds that each sample is measured, after one second of warming up (4)
@@ -90,22 +98,7 @@ async function run(base: string, pid: number | undefined, scenario: Scenario): P
   })
   const text = await new Response(child.stdout).text()
   if ((await child.exited) !== 0) throw new Error(`the load generator failed: ${JSON.stringify(job)}`)
-  return revive(JSON.parse(text))
-}
-
-/** JSON has no NaN: a figure that was not measured comes back as null. */
-function revive(sample: Record<string, number | null>): Sample {
-  const figure = (name: string) => sample[name] ?? NaN
-  return {
-    rate: figure('rate'),
-    perCpuSecond: figure('perCpuSecond'),
-    p50Ms: figure('p50Ms'),
-    p99Ms: figure('p99Ms'),
-    ackP99Ms: figure('ackP99Ms'),
-    residentMiB: figure('residentMiB'),
-    otherCpuShare: figure('otherCpuShare'),
-    errors: figure('errors'),
-  }
+  return reviveSample(JSON.parse(text))
 }
 
 function log(line: string): void {

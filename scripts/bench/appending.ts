@@ -48,8 +48,9 @@ export function runName(): string {
   return `b${Date.now().toString(36)}${crypto.randomUUID().slice(0, 4)}`
 }
 
-async function measureLoops(
-  job: Job,
+/** Each connection sends `next(connection, turn)` when the answer before is there. */
+export async function measureLoops(
+  job: Pick<Job, 'seconds' | 'warmSeconds' | 'pid'>,
   address: Address,
   connections: number,
   next: (connection: number, turn: number) => Buffer,

@@ -5,13 +5,13 @@ import type { Row } from './plan.ts'
 import type { Results } from './results.ts'
 
 /** Share of a core that may go to others while a figure is measured. */
-const disturbedShare = 0.1
+export const disturbedShare = 0.1
 
 /** The report of one run: `how` says with which command line and how often it was measured. */
 export function reportOf(results: Results, rows: readonly Row[], how: string): string {
   const targets = [...new Set(rows.flatMap(row => row.targets))]
   const parts = [
-    `Measured with \`${how}\` on ${machine()}. Medians. † marks a figure during which something else took`,
+    `Measured with \`${how}\` on ${machineText()}. Medians. † marks a figure during which something else took`,
     `more than ${disturbedShare * 100} % of a core (highest in this run: ${(results.disturbance() * 100).toFixed(0)} %): it is not to be trusted.`,
     '',
     '### Rates',
@@ -22,7 +22,7 @@ export function reportOf(results: Results, rows: readonly Row[], how: string): s
     '',
     '### Per server-CPU-second',
     '',
-    ...table(targets, rows, (row, target) => number(results.median(row.key, target, 'perCpuSecond'))),
+    ...table(targets, rows, (row, target) => figureText(results.median(row.key, target, 'perCpuSecond'))),
     '',
     ...factLines(results),
     '### Bars',
@@ -48,7 +48,7 @@ function rateCell(results: Results, row: Row, target: string): string {
   const [rate, p50, p99] = (['rate', 'p50Ms', 'p99Ms'] as const).map(figure => results.median(row.key, target, figure))
   const errors = results.errors(row.key, target)
   const disturbed = results.median(row.key, target, 'otherCpuShare') > disturbedShare
-  return `${number(rate ?? NaN)}${disturbed ? '†' : ''} (${(p50 ?? NaN).toFixed(2)} / ${(p99 ?? NaN).toFixed(2)})${errors > 0 ? `, ${errors} errors` : ''}`
+  return `${figureText(rate ?? NaN)}${disturbed ? '†' : ''} (${(p50 ?? NaN).toFixed(2)} / ${(p99 ?? NaN).toFixed(2)})${errors > 0 ? `, ${errors} errors` : ''}`
 }
 
 function factLines(results: Results): string[] {
@@ -57,12 +57,12 @@ function factLines(results: Results): string[] {
   return ['### Single figures', '', '| figure (MiB, ms, ratio) | |', '|---|---|', ...lines, '']
 }
 
-function number(value: number): string {
+export function figureText(value: number): string {
   if (!Number.isFinite(value)) return '–'
   return value >= 1000 ? Math.round(value).toLocaleString('en-US') : value.toFixed(value >= 10 ? 0 : 1)
 }
 
-function machine(): string {
+export function machineText(): string {
   const model = cpus()[0]?.model ?? 'an unknown processor'
   return `${cpus().length} × ${model}, ${Math.round(totalmem() / 2 ** 30)} GiB, ${process.platform} ${release()}, Bun ${Bun.version}`
 }

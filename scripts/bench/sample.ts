@@ -50,3 +50,18 @@ export function jsonBatch(bytes: number, count: number): Uint8Array {
   const messages = Array.from({ length: count }, (_, number) => jsonMessage(bytes, number))
   return Buffer.from(count === 1 ? (messages[0] ?? '') : `[${messages.join(',')}]`)
 }
+
+/** JSON has no NaN: a figure that was not measured comes back as null. */
+export function reviveSample(sample: Record<string, number | null>): Sample {
+  const figure = (name: string) => sample[name] ?? NaN
+  return {
+    rate: figure('rate'),
+    perCpuSecond: figure('perCpuSecond'),
+    p50Ms: figure('p50Ms'),
+    p99Ms: figure('p99Ms'),
+    ackP99Ms: figure('ackP99Ms'),
+    residentMiB: figure('residentMiB'),
+    otherCpuShare: figure('otherCpuShare'),
+    errors: figure('errors'),
+  }
+}
