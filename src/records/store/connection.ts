@@ -1,5 +1,6 @@
 /** Opens connections to the databases of a depot: `main` and what is attached, each under its name. What runs on them is not its business. */
 import { Database, constants } from 'bun:sqlite'
+import { closeSync, openSync, readSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { must } from '../../lib/assert.ts'
 import { OperatorError } from '../../lib/errors.ts'
@@ -66,6 +67,11 @@ export function openRecordWriter(plan: ConnectionPlan, prepare: PrepareConnectio
   return db
 }
 
+/** Makes the file when it is missing, and a WAL database of it when it is none. Throws what SQLite says of a file that is no database. */
+export function makeRecordFile(path: string): void {
+  if (!isWalDatabase(path)) openWriter(path, { pageBytes, cacheBytes: writerCacheBytes }).close(true)
+}
+
 export function openRecordReader(plan: ConnectionPlan, prepare: PrepareConnection): Database {
   const db = open(plan, 'ro', constants.SQLITE_OPEN_READONLY)
   db.run('PRAGMA query_only = ON')
@@ -102,4 +108,23 @@ function uri(path: string, mode: 'rw' | 'ro'): string {
 
 export function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
+}
+
+/** Where the header of a file has the versions that can write and read it: 2 in both is WAL (https://sqlite.org/fileformat2.html#file_format_version_numbers). */
+const formatAt = 18
+const headerText = 'SQLite format 3\0'
+
+function isWalDatabase(path: string): boolean {
+  const header = Buffer.alloc(formatAt + 2)
+  try {
+    const file = openSync(path, 'r')
+    try {
+      readSync(file, header, 0, header.byteLength, 0)
+    } finally {
+      closeSync(file)
+    }
+  } catch {
+    return false // opening it for writing says why
+  }
+  return header.toString('latin1', 0, headerText.length) === headerText && header[formatAt] === 2 && header[formatAt + 1] === 2
 }

@@ -1,6 +1,6 @@
 /** The HTTP thread's end of one database's writer: gathers programs into groups, keeps order, gives results back. Running them is group-writer.ts. */
 import { must } from '../../lib/assert.ts'
-import { fail, OperatorError, Refusal } from '../../lib/errors.ts'
+import { fail, Refusal } from '../../lib/errors.ts'
 import type { Program, ProgramResult } from '../../storage/program.ts'
 import type { Unrun } from '../../storage/program-runner.ts'
 import type { ExclusiveOutcome, FromWriter, Script, ThreadSettings, ToWriter } from './messages.ts'
@@ -17,10 +17,7 @@ export interface WriterLimits {
 
 export const defaultWriterLimits: WriterLimits = { queuedProgramsMax: 16_384, queuedBytesMax: 128 * 1024 * 1024, groupProgramsMax: 1024 }
 
-/**
- * Messages that the thread has before it. With two, each group was half as large and each program a tenth dearer (docs/measurements.md): what
- * comes during a commit had better be one group.
- */
+/** Messages that the thread has before it. With two, fewer programs a second were written (docs/measurements.md), presumably because each group was smaller. */
 const postedMax = 1
 
 export interface WriterParts {
@@ -48,9 +45,12 @@ interface Job {
 }
 
 export class DatabaseWriter {
-  readonly #worker: Worker
   readonly #parts: WriterParts
-  readonly #encoder = new ProgramEncoder()
+  #settings: ThreadSettings
+  #worker: Worker | null = null
+  /** The thread was told to open its file. */
+  #isOpen = false
+  #encoder = new ProgramEncoder()
   readonly #waiting: Job[] = []
   readonly #posted: Job[] = []
   #queuedPrograms = 0
@@ -58,26 +58,13 @@ export class DatabaseWriter {
   #number = 0
   #scheduled = false
   #state: 'open' | 'closing' | 'fenced' = 'open'
-  #opening: PromiseWithResolvers<void> | null = Promise.withResolvers<void>()
   #idle: PromiseWithResolvers<void> | null = null
   #closed: PromiseWithResolvers<void> | null = null
 
-  private constructor(worker: Worker, parts: WriterParts) {
-    this.#worker = worker
+  /** Takes writes at once; the thread starts at the first: a database that nobody writes needs none. */
+  constructor(settings: ThreadSettings, parts: WriterParts) {
+    this.#settings = settings
     this.#parts = parts
-    worker.onmessage = ({ data }: MessageEvent<FromWriter>) => this.#take(data)
-    worker.onerror = event => this.#fail(`a writer thread failed: ${event.message}`)
-    worker.addEventListener('close', () => {
-      if (this.#closed === null) this.#fail('a writer thread ended')
-    })
-  }
-
-  /** Starts the thread and waits until it has its file. Throws OperatorError for what an operator must mend. */
-  static async open(settings: ThreadSettings, parts: WriterParts): Promise<DatabaseWriter> {
-    const writer = new DatabaseWriter(new Worker(new URL('./writer-worker.ts', import.meta.url).href), parts)
-    writer.#post({ kind: 'open', settings })
-    await writer.#opening?.promise
-    return writer
   }
 
   /** Resolves when the program is synced or known to have failed. Refuses `overloaded`, `insufficient_storage`, `shutting_down`. */
@@ -108,14 +95,17 @@ export class DatabaseWriter {
   /** Opens the connection anew between two groups. */
   reopen(settings: ThreadSettings): Promise<void> {
     this.#admit()
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    this.#enqueue({ programs: null, message: () => ({ kind: 'reopen', settings }), settle: () => resolve(), reject })
+    this.#settings = settings
+    if (!this.#isOpen && this.#waiting.length === 0) return Promise.resolve()
+    const { promise, resolve } = Promise.withResolvers<void>()
+    // What is not open takes the settings when it opens.
+    this.#enqueue({ programs: null, message: () => ({ kind: 'reopen', settings }), settle: () => resolve(), reject: () => resolve() })
     return promise
   }
 
   /** The WAL was copied by another thread. */
   restartWal(): void {
-    if (this.#state !== 'fenced' && this.#closed === null) this.#post({ kind: 'checkpoint' })
+    if (this.#state !== 'fenced' && this.#closed === null && this.#isOpen) this.#post({ kind: 'checkpoint' })
   }
 
   /** Takes nothing more; resolves when all that waits is written. */
@@ -129,12 +119,13 @@ export class DatabaseWriter {
   /** Writes what waits, then closes. */
   async stop(): Promise<void> {
     await this.drain()
-    if (this.#state !== 'fenced') {
+    if (this.#state !== 'fenced' && this.#isOpen) {
       this.#closed = Promise.withResolvers()
       this.#post({ kind: 'close' })
       await this.#closed.promise
     }
-    this.#worker.terminate()
+    this.#closed ??= Promise.withResolvers()
+    this.#worker?.terminate()
   }
 
   #admit(): void {
@@ -188,12 +179,11 @@ export class DatabaseWriter {
       case 'fatal':
         return this.#fail(message.message)
       case 'refused':
-        return this.#fail(`${message.message}; ${message.remedy}`, new OperatorError(message.message, message.remedy, message.exitCode))
-      case 'ready':
-        if (this.#opening === null) return this.#answered(message)
-        this.#opening.resolve()
-        this.#opening = null
+        return this.#fail(`${message.message}; ${message.remedy}`)
+      case 'opened':
         return
+      case 'unopened':
+        return this.#unopened(message.message)
       default:
         return this.#answered(message)
     }
@@ -224,20 +214,44 @@ export class DatabaseWriter {
     setImmediate(() => this.#parts.committed(txn))
   }
 
-  #fail(message: string, reason?: OperatorError): void {
+  /** No room to open the file: nothing of what waits was run. The next write tries again. */
+  #unopened(message: string): void {
+    this.#isOpen = false
+    // The other side has forgotten, too, which texts it knew.
+    this.#encoder = new ProgramEncoder()
+    this.#rejectAll(new Refusal('insufficient_storage', { detail: message }))
+  }
+
+  #fail(message: string): void {
     if (this.#state === 'fenced') return
     this.#state = 'fenced'
-    const error = new Refusal('storage_fenced', {})
+    this.#rejectAll(new Refusal('storage_fenced', {}))
+    this.#closed?.resolve()
+    this.#parts.fence(message)
+  }
+
+  #rejectAll(error: Refusal): void {
+    this.#queuedPrograms = 0
+    this.#queuedBytes = 0
     for (const job of [...this.#posted.splice(0), ...this.#waiting.splice(0)]) job.reject(error)
     this.#idle?.resolve()
-    this.#closed?.resolve()
-    if (this.#opening === null) return this.#parts.fence(message)
-    this.#opening.reject(reason ?? new Error(message))
-    this.#worker.terminate()
   }
 
   #post(message: ToWriter): void {
+    this.#worker ??= this.#start()
+    if (!this.#isOpen) this.#worker.postMessage({ kind: 'open', settings: this.#settings } satisfies ToWriter)
+    this.#isOpen = true
     this.#worker.postMessage(message)
+  }
+
+  #start(): Worker {
+    const worker = new Worker(new URL('./writer-worker.ts', import.meta.url).href)
+    worker.onmessage = ({ data }: MessageEvent<FromWriter>) => this.#take(data)
+    worker.onerror = event => this.#fail(`a writer thread failed: ${event.message}`)
+    worker.addEventListener('close', () => {
+      if (this.#closed === null) this.#fail('a writer thread ended')
+    })
+    return worker
   }
 }
 

@@ -24,7 +24,10 @@ export type ToWriter =
   | { readonly kind: 'close' }
 
 export type FromWriter =
-  | { readonly kind: 'ready' }
+  | { readonly kind: 'opened' }
+  /** There was no room to open the file; `open` may be said again. */
+  | { readonly kind: 'unopened'; readonly message: string }
+  | { readonly kind: 'reopened' }
   | { readonly kind: 'done'; readonly number: number; readonly outcomes: readonly WireOutcome[]; readonly committed: number | null }
   | { readonly kind: 'excluded'; readonly number: number; readonly outcome: ExclusiveOutcome | Unrun }
   | { readonly kind: 'walGrown' }

@@ -8,7 +8,7 @@ import { Checkpointer } from '../../storage/checkpointer.ts'
 import type { Program, ProgramResult, Statement } from '../../storage/program.ts'
 import { problemOf } from '../../storage/sqlite-errors.ts'
 import { checkWal } from '../../storage/wal-check.ts'
-import { planConnection, targetOf, type ConnectionPlan, type NamedDatabase } from './connection.ts'
+import { makeRecordFile, planConnection, targetOf, type ConnectionPlan, type NamedDatabase } from './connection.ts'
 import { DatabaseWriter, defaultWriterLimits, type WriterLimits } from './database-writer.ts'
 import type { FinishSpec } from './finish.ts'
 import type { ExclusiveOutcome, Script } from './messages.ts'
@@ -16,6 +16,7 @@ import type { FunctionSettings } from '../functions/register.ts'
 import { ReaderPool, type ReadAnswer, type ReaderLimits } from './reader-pool.ts'
 import { RowReader } from './row-reader.ts'
 import { StatementError } from './statement-error.ts'
+import { cannotOpen } from './thread-failure.ts'
 
 /** What the store works on; `refresh` replaces it. */
 export interface RecordStoreSettings {
@@ -68,10 +69,10 @@ export class RecordStore {
     this.#here = new RowReader(options.functions, options.clock)
   }
 
-  /** Opens every database, creating missing files. Throws OperatorError for what an operator must mend. */
+  /** Verifies every database, making missing files; threads start when they are needed. Throws OperatorError for what an operator must mend. */
   static async open(options: RecordStoreOptions): Promise<RecordStore> {
     const store = new RecordStore(options)
-    for (const [name, writer] of await store.#openWriters([...store.#plans.values()], options)) store.#writers.set(name, writer)
+    for (const writer of store.#newWriters([...store.#plans.values()], options)) store.#writers.set(...writer)
     return store
   }
 
@@ -132,12 +133,12 @@ export class RecordStore {
   async #refresh(settings: RecordStoreSettings): Promise<void> {
     this.#admit()
     const plans = plansOf(settings)
-    const added = await this.#openWriters([...plans.values()].filter(({ target }) => !this.#writers.has(target)), settings)
+    const added = this.#newWriters([...plans.values()].filter(({ target }) => !this.#writers.has(target)), settings)
     const removed = [...this.#writers].filter(([name]) => !plans.has(name))
     this.#plans = plans
     for (const [name] of removed) this.#writers.delete(name)
     const kept = [...this.#writers].map(([name, writer]) => writer.reopen({ plan: this.#plan(name), functions: settings.functions }))
-    for (const [name, writer] of added) this.#writers.set(name, writer)
+    for (const writer of added) this.#writers.set(...writer)
     this.#here.close()
     this.#here = new RowReader(settings.functions, this.#options.clock)
     this.#pool.refresh(settings.functions)
@@ -153,22 +154,15 @@ export class RecordStore {
     for (const writer of [...this.#writers.values()].toReversed()) await writer.stop()
   }
 
-  /** One after the other: `main` exists before a writer of another database looks into it. All or none. */
-  async #openWriters(plans: readonly ConnectionPlan[], { functions }: RecordStoreSettings): Promise<ReadonlyMap<string, DatabaseWriter>> {
-    const opened = new Map<string, DatabaseWriter>()
-    try {
-      for (const plan of plans) opened.set(plan.target, await this.#openWriter(plan, functions))
-      return opened
-    } catch (error) {
-      for (const writer of [...opened.values()].toReversed()) await writer.stop()
-      throw error
-    }
+  /** All or none. */
+  #newWriters(plans: readonly ConnectionPlan[], { functions }: RecordStoreSettings): readonly (readonly [string, DatabaseWriter])[] {
+    for (const plan of plans) verify(targetOf(plan).path, this.#options.log)
+    return plans.map(plan => [plan.target, this.#newWriter(plan, functions)])
   }
 
-  async #openWriter(plan: ConnectionPlan, functions: FunctionSettings): Promise<DatabaseWriter> {
+  #newWriter(plan: ConnectionPlan, functions: FunctionSettings): DatabaseWriter {
     const { path } = targetOf(plan)
-    assertWhole(path, this.#options.log)
-    const writer = await DatabaseWriter.open(
+    const writer: DatabaseWriter = new DatabaseWriter(
       { plan, functions },
       {
         limits: this.#limits,
@@ -198,10 +192,15 @@ export class RecordStore {
 }
 
 /** SQLite leaves out everything behind a bad frame of a WAL: that must not happen to what was acknowledged. */
-function assertWhole(path: string, log: Log): void {
+function verify(path: string, log: Log): void {
   const { damage, note } = checkWal(`${path}-wal`)
   if (damage !== null) throw new OperatorError(`${path}-wal is damaged: ${damage}`, 'restore the database from a backup', 74)
   if (note !== null) log.warn('a write was cut off when the server ended', { file: `${path}-wal`, note })
+  try {
+    makeRecordFile(path)
+  } catch (error) {
+    throw cannotOpen(error, path)
+  }
 }
 
 type BoundValue = null | bigint | number | string | NodeJS.TypedArray

@@ -9,8 +9,8 @@ export function failureOf(error: unknown): ThreadFailure {
   return { kind: 'fatal', message: error instanceof Error ? (error.stack ?? error.message) : String(error) }
 }
 
-/** The same for a file that cannot be opened at all. */
-export function openFailureOf(error: unknown, path: string): ThreadFailure {
-  if (!(error instanceof SQLiteError)) return failureOf(error)
-  return { kind: 'refused', message: `cannot open ${path}: ${error.message}`, remedy: 'check its rights, or restore it from a backup', exitCode: 74 }
+/** What SQLite says of a file that cannot be opened at all is for an operator; other errors stay as they are. */
+export function cannotOpen(error: unknown, path: string): unknown {
+  if (!(error instanceof SQLiteError)) return error
+  return new OperatorError(`cannot open ${path}: ${error.message}`, 'check its rights, or restore it from a backup', 74)
 }

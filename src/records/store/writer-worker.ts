@@ -1,9 +1,10 @@
 /** Thread entry point of the writer of a record database. Only passes messages; the work is group-writer.ts. */
 import { systemClock } from '../../lib/clock.ts'
+import { isFull } from '../../storage/sqlite-errors.ts'
 import { targetOf } from './connection.ts'
 import { GroupWriter } from './group-writer.ts'
-import type { FromWriter, ToWriter } from './messages.ts'
-import { failureOf, openFailureOf } from './thread-failure.ts'
+import type { FromWriter, ThreadSettings, ToWriter } from './messages.ts'
+import { cannotOpen, failureOf } from './thread-failure.ts'
 
 declare const self: Worker
 
@@ -17,16 +18,16 @@ self.onmessage = ({ data }: MessageEvent<ToWriter>) => {
     take(data)
   } catch (error) {
     failed = true
-    say(data.kind === 'open' ? openFailureOf(error, targetOf(data.settings.plan).path) : failureOf(error))
+    say(failureOf(data.kind === 'open' ? cannotOpen(error, targetOf(data.settings.plan).path) : error))
   }
 }
 
 function take(message: ToWriter): void {
   switch (message.kind) {
     case 'open':
+      return open(message.settings, { kind: 'opened' })
     case 'reopen':
-      writer = new GroupWriter(message.settings, systemClock, () => say({ kind: 'walGrown' }), writer?.close(true))
-      return say({ kind: 'ready' })
+      return open(message.settings, { kind: 'reopened' })
     case 'group':
       if (writer !== null) say({ kind: 'done', number: message.number, ...writer.run(message.group) })
       return
@@ -39,6 +40,18 @@ function take(message: ToWriter): void {
       writer?.close(false)
       writer = null
       return say({ kind: 'closed' })
+  }
+}
+
+function open(settings: ThreadSettings, done: FromWriter): void {
+  const decoder = writer?.close(true)
+  writer = null
+  try {
+    writer = new GroupWriter(settings, systemClock, () => say({ kind: 'walGrown' }), decoder)
+    say(done)
+  } catch (error) {
+    if (!isFull(error)) throw error
+    say({ kind: 'unopened', message: String(error) })
   }
 }
 

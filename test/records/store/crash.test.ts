@@ -85,6 +85,25 @@ describe('a disk that is full', () => {
         expect(depot.fenced).toEqual([])
       }
     })
+
+    test(`that has no room for the first write either: it is refused, and taken when there is room (${way})`, async () => {
+      using disk = mountSmallDisk(join(root, 'full'), 64)
+      const directory = join(disk.directory, 'depot')
+      mkdirSync(directory)
+      await using depot = await makeDepot({ sql, directory })
+      disk.fill('filler')
+      const write = (number: bigint) => {
+        const step = { kind: 'run', sql: 'INSERT INTO entry VALUES (?1, ?2)', params: [number, new Uint8Array(100)], atLeast: 1 } as const
+        return depot.store.write('main', { steps: [step] }).then(() => null, (error: unknown) => (error instanceof Refusal ? error.code : error))
+      }
+      expect(await Promise.all([write(1n), write(2n)])).toEqual(['insufficient_storage', 'insufficient_storage'])
+      await depot.store.refresh(depot.settings)
+      expect(await write(3n)).toBe('insufficient_storage')
+      rmSync(join(disk.directory, 'filler'))
+      expect(await Promise.all([write(4n), write(5n)])).toEqual([null, null])
+      expect(depot.rows('SELECT number FROM entry ORDER BY number')).toEqual([[4n], [5n]])
+      expect(depot.fenced).toEqual([])
+    })
   }
 })
 

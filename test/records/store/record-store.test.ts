@@ -97,7 +97,7 @@ describe('databases', () => {
       databases: { more: 'CREATE TABLE item (x TEXT)', third: 'CREATE TABLE last (x TEXT)' },
       attach: { main: ['more'], third: ['more'] },
     })
-    const item = run('INSERT INTO more.item SELECT body FROM main.note RETURNING x')
+    const item = run('INSERT INTO more.item SELECT body FROM main.note WHERE id = 1 RETURNING x')
     const results = await Promise.all([depot.store.write('more', item), depot.store.write('main', insert('b')), depot.store.write('more', item)])
     expect(results).toMatchObject([{ txn: 1, rows: [[['of main']]] }, { txn: 1 }, { ok: true, txn: 2 }])
     expect(depot.store.readNow('more', 'SELECT count(*) FROM note JOIN item', [])).not.toEqual([[0n]])
@@ -113,7 +113,7 @@ describe('databases', () => {
     const databases = Object.fromEntries(names.map(name => [name, '']))
     await expect(makeDepot({ sql, databases, attach: { main: names } })).rejects.toThrow('SQLite attaches 10')
     await using depot = await makeDepot({ sql, databases, attach: { main: names.slice(1) } })
-    expect(depot.store.readNow('main', 'SELECT count(*) FROM d10.sqlite_schema', [])).toEqual([[1n]])
+    expect(depot.store.readNow('main', 'SELECT count(*) FROM d10.sqlite_schema', [])).toEqual([[0n]])
   })
 })
 
@@ -153,6 +153,34 @@ describe('scripts', () => {
   })
 })
 
+describe('the first write', () => {
+  test('starts the writer: without one there is none, whatever is read, and stopping waits for nothing', async () => {
+    await using depot = await makeDepot({ sql, databases: { more: '' } })
+    await depot.store.refresh(depot.settings)
+    depot.store.readNow('main', 'SELECT 1', [])
+    expect(depot.rows("SELECT name FROM sqlite_schema WHERE name = '_txn'")).toEqual([])
+    await depot.store.write('main', insert('a'))
+    expect(depot.rows('SELECT n FROM _txn')).toEqual([[1n]])
+  })
+
+  test('finds that the file is no database any more: nothing is acknowledged, and the fence hears of it', async () => {
+    await using depot = await makeDepot({ sql })
+    await Bun.write(depot.path, 'x'.repeat(8192))
+    expect(await Promise.all([codeOf(depot.store.write('main', insert('a'))), codeOf(depot.store.write('main', insert('b')))])).toEqual(['storage_fenced', 'storage_fenced'])
+    expect(depot.fenced).toEqual([expect.stringContaining(`cannot open ${depot.path}`)])
+    expect(await codeOf(depot.store.write('main', insert('c')))).toBe('storage_fenced')
+    await depot.store.stop()
+  })
+
+  test('brings the settings of the last refresh', async () => {
+    await using depot = await makeDepot({ sql })
+    const schemas = new Map([['even', { multipleOf: 2 }]])
+    await depot.store.refresh({ ...depot.settings, functions: { schemas } })
+    const result = await depot.store.write('main', run("SELECT jsonschema('even', '4'), jsonschema('even', '5')"))
+    expect(result.ok && result.rows[0]).toEqual([[1n, 0n]])
+  })
+})
+
 describe('refresh and stop', () => {
   test('a refresh brings databases in and takes them out, and loses no write', async () => {
     await using depot = await makeDepot({ sql, databases: { old: 'CREATE TABLE o (x)' } })
@@ -167,7 +195,7 @@ describe('refresh and stop', () => {
     const main = depot.settings.databases.slice(0, 1)
     for (let round = 0; round < 5; round++) {
       await depot.store.refresh({ ...depot.settings, databases: [...main, added], attach: new Map([['main', ['added']]]) })
-      expect(depot.store.readNow('main', 'SELECT count(*) FROM added._txn', [])).toEqual([[1n]])
+      expect(depot.store.readNow('main', 'SELECT count(*) FROM added.sqlite_schema', [])).toEqual([[0n]])
     }
     await writer.catch((error: unknown) => expect([error, depot.fenced]).toEqual([]))
     expect(depot.rows('SELECT count(*), max(id) FROM note')).toEqual([[BigInt(written), BigInt(written)]])
