@@ -28,8 +28,9 @@ import { httpMetrics, processMetrics } from './ops/metrics.ts'
 import type { Config } from './ops/options.ts'
 import { recordErrorResponse } from './records/answers.ts'
 import type { JsonSchema } from './records/catalog/relation.ts'
-import { fileAnswer, listAnswer, readAnswer, schemaAnswer } from './records/endpoints.ts'
+import { fileAnswer, listAnswer, readAnswer, schemaAnswer, subscribeAnswer } from './records/endpoints.ts'
 import { Records, type RecordsSettings } from './records/records.ts'
+import type { SubscriptionLimits } from './records/subscriptions/limits.ts'
 import { openObjects } from './records/files/open-objects.ts'
 import type { FilesSettings } from './records/files/record-files.ts'
 import { recordHandler } from './records/routes.ts'
@@ -86,7 +87,7 @@ export async function createApp(config: Config, seams: Seams): Promise<App> {
     },
     { clock, log, fence: seams.fence },
   )
-  const records = await Records.open(recordsSettings(config), { files: filesSettings(config, metrics), clock, ids, log: log.child('records'), fence: seams.fence })
+  const records = await Records.open(recordsSettings(config), { files: filesSettings(config, metrics), subscriptions: subscriptionLimits(config), clock, ids, log: log.child('records'), fence: seams.fence })
   const streams = new Streams({ store, access, settings: streamsSettings(config), clock, ids, log, metrics })
   const operator = new StreamOperator(streams, clock, ids)
   const root = config.http.streamBasePath
@@ -180,6 +181,15 @@ function recordsSettings(config: Config): RecordsSettings {
     directories: { depot: config.depot, migrationsDir: config.records.migrationsDir },
     queryMsMax: config.records.queryTimeoutMs,
     readersMax: config.records.readersMax,
+    retention: { ageMsMax: config.records.changesRetentionSecs * 1000, bytesMax: config.records.changesRetentionBytes },
+  }
+}
+
+function subscriptionLimits(config: Config): Partial<SubscriptionLimits> {
+  return {
+    subscriptionsMax: config.records.subscriptionsMax,
+    queuedEventsMax: config.records.eventQueueMax,
+    keepAliveMs: config.transport.connection.sseKeepAliveSecs * 1000,
   }
 }
 
@@ -289,7 +299,7 @@ function recordSurface({ config, records, seams }: Surfaces, authenticate: Authe
     list: asked => listAnswer(records, asked),
     read: (asked, id) => readAnswer(records, asked, id),
     schema: asked => schemaAnswer(records, asked),
-    subscribe: () => fail('forbidden', {}),
+    subscribe: (asked, target) => subscribeAnswer(records, asked, target),
     file: (asked, id, column, filename) => fileAnswer(records, asked, id, column, filename),
   })
   const answer = (request: Request, server: HttpServer | null, principal: Principal) =>

@@ -1,10 +1,12 @@
 /** What the routes of reading answer: lists, single records, schemas, with their caching. Routing is routes.ts, deciding is records.ts. */
+import { idleTimeoutSecs } from '../http/listener.ts'
 import { fail } from '../lib/errors.ts'
 import { jsonAnswer, type Fields } from './answers.ts'
 import { schemaModes } from './json-schema.ts'
 import type { RecordText } from './read.ts'
 import type { Records } from './records.ts'
 import type { ApiRequest } from './routes.ts'
+import { parseSubscribe } from './subscriptions/subscribe-request.ts'
 
 /** Answers depend on who asks and change with every write: a cache may keep one only to ask again with its tag. */
 const revalidated: Fields = { 'Cache-Control': 'private, no-cache', Vary: 'Authorization, Cookie' }
@@ -23,6 +25,20 @@ export function schemaAnswer(records: Records, { api, principal, query, common }
   const known = schemaModes.find(each => each === mode)
   if (known === undefined) fail('invalid_query', { detail: 'Invalid query', reason: `mode is one of ${schemaModes.join(', ')}` })
   return jsonAnswer(JSON.stringify(records.schema(api, principal, known)), common)
+}
+
+/** The changes of a record, or with `*` of the table, as an event stream (trailbase-api.md §5.8). */
+export function subscribeAnswer(records: Records, { api, principal, query, request, common, idleLimit }: ApiRequest, target: string): Response | Promise<Response> {
+  const command = parseSubscribe(target, query, request.headers)
+  // Ending a response does not close a connection whose client takes nothing: only its idle limit does.
+  const ended = (how: 'finished' | 'abandoned') => idleLimit(how === 'abandoned' ? 1 : idleTimeoutSecs)
+  const body = records.subscriptions.subscribe({ api, principal, command, ended })
+  const headers = { ...common, 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-cache', 'X-Accel-Buffering': 'no' }
+  const answer = (stream: ReadableStream<Uint8Array>) => {
+    idleLimit(0)
+    return new Response(stream, { headers })
+  }
+  return body instanceof Promise ? body.then(answer) : answer(body)
 }
 
 /** `filename` is the unique name of a file; null: the file that the column holds. */

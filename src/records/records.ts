@@ -8,6 +8,8 @@ import type { Log } from '../lib/log.ts'
 import type { Principal } from '../lib/principal.ts'
 import { checkAcl } from './access.ts'
 import type { CatalogConfig } from './catalog/api-config.ts'
+import { captureChanges } from './changes/capture.ts'
+import { Retention, type RetentionLimits } from './changes/retention.ts'
 import { functionsOf, placeOf, readDepotSchema, type DepotDirectories, type DepotSchema } from './depot-schema.ts'
 import { findFile, type FileAddress } from './files/read-file.ts'
 import { RecordFiles, type FilesSettings } from './files/record-files.ts'
@@ -21,6 +23,8 @@ import type { RecordApi, RecordCatalog } from './record-api.ts'
 import { ruleStatement } from './rules.ts'
 import { schemaRuleHolds } from './schema-access.ts'
 import { RecordStore } from './store/record-store.ts'
+import type { SubscriptionLimits } from './subscriptions/limits.ts'
+import { Subscriptions } from './subscriptions/subscriptions.ts'
 import { RecordWriter } from './writing/record-writer.ts'
 
 export interface RecordsSettings {
@@ -29,6 +33,8 @@ export interface RecordsSettings {
   /** Most time of one list or aggregate. */
   readonly queryMsMax: number
   readonly readersMax: number
+  /** How much of the change log is kept. */
+  readonly retention: RetentionLimits
 }
 
 export interface RecordsParts {
@@ -38,12 +44,15 @@ export interface RecordsParts {
   /** Ends the process: storage failed. */
   readonly fence: (message: string) => void
   readonly files: FilesSettings
+  readonly subscriptions?: Partial<SubscriptionLimits>
 }
 
 export class Records {
   readonly store: RecordStore
   readonly writer: RecordWriter
   readonly files: RecordFiles
+  readonly subscriptions: Subscriptions
+  readonly retention: Retention
   readonly #parts: RecordsParts
   #settings: RecordsSettings
   #catalog: RecordCatalog
@@ -61,6 +70,8 @@ export class Records {
     this.#reading = readPartsOf(store, settings)
     const databases = () => ['main', ...this.#settings.config.databases]
     this.files = new RecordFiles({ ...parts, settings: parts.files, store, catalog: () => this.#catalog, databases })
+    this.subscriptions = this.#makeSubscriptions()
+    this.retention = this.#makeRetention(databases)
     this.writer = new RecordWriter({ write: (database, program) => store.write(database, program), files: this.files, clock: parts.clock })
   }
 
@@ -74,6 +85,8 @@ export class Records {
     const store = await RecordStore.open({ ...schema.store, limits: { readersMax: settings.readersMax }, clock, log, fence })
     const records = new Records(parts, settings, schema, store, firstAdmin)
     await records.files.start()
+    await captureChanges(store, schema.catalog, records.#databases)
+    records.retention.start()
     return records
   }
 
@@ -123,6 +136,8 @@ export class Records {
   }
 
   async stop(): Promise<void> {
+    this.subscriptions.stop()
+    await this.retention.stop()
     await this.files.stop()
     await this.store.stop()
   }
@@ -133,7 +148,48 @@ export class Records {
     this.#settings = settings
     this.#reading = readPartsOf(this.store, settings)
     this.#catalog = schema.catalog
+    this.subscriptions.replace(schema.catalog)
     await this.files.syncTriggers()
+    await captureChanges(this.store, schema.catalog, this.#databases)
+  }
+
+  get #databases(): readonly string[] {
+    return ['main', ...this.#settings.config.databases]
+  }
+
+  #makeSubscriptions(): Subscriptions {
+    const { store } = this
+    const { clock, log, subscriptions: limits } = this.#parts
+    const subscriptions = new Subscriptions({
+      clock,
+      log,
+      readNow: (database, sql, params) => store.readNow(database, sql, params),
+      read: request => store.read(request),
+      current: name => this.#catalog.apis.get(name),
+      checkRecord: (api, principal, id) => {
+        const found = this.read(api, principal, id, '')
+        return found instanceof Promise ? found.then(() => undefined) : undefined
+      },
+      limits: { queryMsMax: this.#settings.queryMsMax, ...limits },
+    })
+    store.onCommit(database => subscriptions.committed(database))
+    return subscriptions
+  }
+
+  #makeRetention(databases: () => readonly string[]): Retention {
+    const { store } = this
+    const deadlineMs = this.#settings.queryMsMax
+    return new Retention({
+      clock: this.#parts.clock,
+      log: this.#parts.log,
+      read: async (database, statement) => {
+        const answer = await store.read({ database, statements: [statement], deadlineMs, finish: null })
+        return 'rows' in answer ? (answer.rows[0] ?? []) : []
+      },
+      write: (database, program) => store.write(database, program),
+      databases,
+      limits: () => this.#settings.retention,
+    })
   }
 }
 

@@ -9,11 +9,13 @@ import { anonymous, type Principal } from '../../src/lib/principal.ts'
 import { recordErrorResponse } from '../../src/records/answers.ts'
 import { apiDefaults, type RecordApiConfig } from '../../src/records/catalog/api-config.ts'
 import type { JsonSchema } from '../../src/records/catalog/relation.ts'
-import { fileAnswer, listAnswer, readAnswer, schemaAnswer } from '../../src/records/endpoints.ts'
+import type { RetentionLimits } from '../../src/records/changes/retention.ts'
+import { fileAnswer, listAnswer, readAnswer, schemaAnswer, subscribeAnswer } from '../../src/records/endpoints.ts'
 import { DiskObjects } from '../../src/records/files/disk-objects.ts'
 import type { FilesSettings } from '../../src/records/files/record-files.ts'
 import { Records } from '../../src/records/records.ts'
 import { recordHandler } from '../../src/records/routes.ts'
+import type { SubscriptionLimits } from '../../src/records/subscriptions/limits.ts'
 import { fail } from '../../src/lib/errors.ts'
 
 export interface RecordServerOptions {
@@ -25,6 +27,10 @@ export interface RecordServerOptions {
   readonly schemas?: ReadonlyMap<string, JsonSchema>
   readonly clock?: Clock
   readonly queryMsMax?: number
+  readonly retention?: RetentionLimits
+  readonly subscriptions?: Partial<SubscriptionLimits>
+  /** An existing depot, which stays. */
+  readonly directory?: string
   readonly files?: FilesSettings
   readonly bodyBytesMax?: number
   readonly log?: Log
@@ -42,7 +48,7 @@ export interface RecordServer extends AsyncDisposable {
 
 /** Starts it. A bearer token is the name of a user; users need no row in `_user` unless a foreign key wants one. */
 export async function startRecordServer(options: RecordServerOptions): Promise<RecordServer> {
-  const directory = mkdtempSync(join(tmpdir(), 'headwater-records-'))
+  const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'headwater-records-'))
   writeMigrations(directory, { main: options.sql, ...options.databases })
   const config = {
     recordApis: options.apis.map(api => ({ ...apiDefaults, ...api })),
@@ -51,7 +57,7 @@ export async function startRecordServer(options: RecordServerOptions): Promise<R
   }
   const directories = { depot: directory, migrationsDir: join(directory, 'migrations') }
   const records = await Records.open(
-    { config, directories, queryMsMax: options.queryMsMax ?? 2000, readersMax: 2 },
+    { config, directories, queryMsMax: options.queryMsMax ?? 2000, readersMax: 2, retention: options.retention ?? { ageMsMax: 3_600_000, bytesMax: 2 ** 30 } },
     {
       clock: options.clock ?? systemClock,
       ids: systemIds,
@@ -59,6 +65,7 @@ export async function startRecordServer(options: RecordServerOptions): Promise<R
       fence: message => {
         throw new Error(message)
       },
+      ...(options.subscriptions === undefined ? {} : { subscriptions: options.subscriptions }),
       files: options.files ?? { objects: new DiskObjects(join(directory, 'uploads')), directory: join(directory, 'uploads') },
     },
   )
@@ -73,7 +80,7 @@ export async function startRecordServer(options: RecordServerOptions): Promise<R
     list: asked => listAnswer(records, asked),
     read: (asked, id) => readAnswer(records, asked, id),
     schema: asked => schemaAnswer(records, asked),
-    subscribe: () => fail('forbidden', {}),
+    subscribe: (asked, target) => subscribeAnswer(records, asked, target),
     file: (asked, id, column, filename) => fileAnswer(records, asked, id, column, filename),
   })
   const server = Bun.serve({
@@ -99,7 +106,7 @@ export async function startRecordServer(options: RecordServerOptions): Promise<R
     async [Symbol.asyncDispose]() {
       await server.stop(true)
       await records.stop()
-      rmSync(directory, { recursive: true, force: true })
+      if (options.directory === undefined) rmSync(directory, { recursive: true, force: true })
     },
   }
 }

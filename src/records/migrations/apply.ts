@@ -3,6 +3,7 @@ import { OperatorError } from '../../lib/errors.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { openReader, openWriter } from '../../storage/database.ts'
+import { dropTriggers, storedTriggersSql } from '../changes/triggers.ts'
 import { builtInSteps, type BuiltInStep } from './built-in.ts'
 import { brokenReferences, newlyBroken } from './foreign-keys.ts'
 import { isRecorded, readHistory, record, type Connection, type HistoryEntry, type HistoryTable } from './history.ts'
@@ -132,6 +133,7 @@ function applyFile(db: Connection, file: MigrationFile, options: MigrationOption
   let current: ScriptStatement | null = null
   try {
     return inTransaction(db, '_schema_history', file, options.clock, () => {
+      endCapture(db)
       for (const statement of statements) {
         current = statement
         db.run(statement.text)
@@ -143,6 +145,12 @@ function applyFile(db: Connection, file: MigrationFile, options: MigrationOption
     if (error instanceof OperatorError) throw error
     throw failed(file, current, messageOf(error))
   }
+}
+
+/** SQLite drops no column that a trigger names. records.ts makes these anew, and whoever follows the changes hears of it (changes/capture.ts). */
+function endCapture(db: Connection): void {
+  const stored = db.query<{ name: string; tbl_name: string; sql: string }, []>(storedTriggersSql('main')).all()
+  for (const { sql } of dropTriggers('main', stored.map(({ name, tbl_name, sql }) => ({ name, table: tbl_name, sql })))) db.run(sql)
 }
 
 /** Foreign keys were off, so that tables could be put in place of others; what refers to nothing afterwards is the migration's mistake. */
