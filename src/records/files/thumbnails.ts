@@ -74,11 +74,12 @@ export class Thumbnails {
     const entries = await this.#loaded()
     const name = `${file.id}.${size.width}x${size.height}.${format}`
     const entry = entries.get(name)
-    if (entry !== undefined) {
-      entries.delete(name)
-      entries.set(name, entry)
+    // Another request may drop it meanwhile, and somebody may have emptied the directory.
+    const kept = entry === undefined ? null : await Bun.file(join(this.#directory, name)).bytes().catch(() => null)
+    if (entry !== undefined && kept !== null) {
+      if (entries.delete(name)) entries.set(name, entry)
       this.#metrics.thumbnail(true)
-      return this.#thumbnail(name, format, entry)
+      return thumbnailOf(format, kept, entry.modifiedAtMs)
     }
     const making = this.#making.get(name) ?? this.#make(name, format, object, size).finally(() => this.#making.delete(name))
     this.#making.set(name, making)
@@ -101,8 +102,8 @@ export class Thumbnails {
       return await image.resize(size.width, size.height, { fit: 'inside', withoutEnlargement: true })[format]().bytes()
     })
     this.#metrics.thumbnail(false)
-    await this.#keep(name, bytes)
-    return { type: `image/${format}`, size: bytes.length, modifiedAtMs: object.modifiedAtMs, body: (from, end) => new Blob([bytes.slice(from, end)]) }
+    await this.#keep(name, bytes, object.modifiedAtMs)
+    return thumbnailOf(format, bytes, object.modifiedAtMs)
   }
 
   /** Decoding is what costs: only so many at a time. */
@@ -124,7 +125,7 @@ export class Thumbnails {
   }
 
   /** Without room it is not kept: it can be made again. */
-  async #keep(name: string, bytes: Uint8Array): Promise<void> {
+  async #keep(name: string, bytes: Uint8Array, modifiedAtMs: number): Promise<void> {
     const entries = await this.#loaded()
     if (bytes.length > this.#limits.cacheBytesMax) return
     while (this.#cachedBytes + bytes.length > this.#limits.cacheBytesMax) {
@@ -136,8 +137,8 @@ export class Thumbnails {
     try {
       await Bun.write(`${path}.partial`, bytes)
       await rename(`${path}.partial`, path)
-      entries.set(name, { bytes: bytes.length, modifiedAtMs: (await stat(path)).mtimeMs })
-      this.#cachedBytes += bytes.length
+      this.#cachedBytes += bytes.length - (entries.get(name)?.bytes ?? 0)
+      entries.set(name, { bytes: bytes.length, modifiedAtMs })
     } catch (error) {
       this.#log.warn('a thumbnail could not be kept', { error })
     }
@@ -147,10 +148,6 @@ export class Thumbnails {
     this.#cachedBytes -= entries.get(name)?.bytes ?? 0
     entries.delete(name)
     await unlink(join(this.#directory, name)).catch(() => {})
-  }
-
-  #thumbnail(name: string, format: string, { bytes, modifiedAtMs }: Entry): Thumbnail {
-    return { type: `image/${format}`, size: bytes, modifiedAtMs, body: (from, end) => Bun.file(join(this.#directory, name)).slice(from, end) }
   }
 
   /** What earlier runs kept, the oldest first. */
@@ -178,6 +175,10 @@ export function thumbnailSize(text: string): ThumbnailSize {
   const size = { width: width === '' ? largest : Number(width), height: height === '' ? largest : Number(height) }
   const isKnown = (width !== '' || height !== '') && thumbnailSteps.includes(size.width) && thumbnailSteps.includes(size.height)
   return isKnown ? size : noImage(`thumb is <width>x<height>, each one of ${thumbnailSteps.join(', ')}`)
+}
+
+function thumbnailOf(format: string, bytes: Uint8Array<ArrayBuffer>, modifiedAtMs: number): Thumbnail {
+  return { type: `image/${format}`, size: bytes.length, modifiedAtMs, body: (from, end) => new Blob([bytes.slice(from, end)]) }
 }
 
 function idOf(name: string): string {
