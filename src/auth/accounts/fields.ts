@@ -19,12 +19,12 @@ export interface Fields {
   inBody(name: string): boolean
 }
 
-/** By the prefix of Content-Type; none means JSON. Refuses `bad_request`, `invalid_json`, `body_too_large`. */
+/** By the prefix of Content-Type; none means JSON, and no body no fields. Refuses `bad_request`, `invalid_json`, `body_too_large`. */
 export async function readFields(request: Request): Promise<Fields> {
   const type = request.headers.get('content-type')?.toLowerCase() ?? 'application/json'
   const bytes = await readBody(request, accountBodyBytesMax)
   const query = new URL(request.url).searchParams
-  if (type.startsWith('application/json')) return fieldsOf(false, jsonValues(bytes), query)
+  if (type.startsWith('application/json')) return fieldsOf(false, bytes.length === 0 ? [] : jsonValues(bytes), query)
   if (type.startsWith('application/x-www-form-urlencoded')) return fieldsOf(true, new URLSearchParams(decoded(bytes)), query)
   if (type.startsWith('multipart/form-data')) return fieldsOf(true, await multipartValues(bytes, request.headers.get('content-type') ?? ''), query)
   return fail('bad_request', { detail: 'Content-Type is one of application/json, application/x-www-form-urlencoded, multipart/form-data' })

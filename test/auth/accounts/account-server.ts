@@ -1,5 +1,5 @@
 /** The account routes over a real socket in this process, on a depot in a temporary directory whose tables migrations made. Whole servers are support/server.ts. */
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Elysia } from 'elysia'
@@ -58,11 +58,9 @@ export const authDefaults: AuthSettings = {
 export async function startAccountServer(options: AccountServerOptions = {}): Promise<AccountServer> {
   const { clock = systemClock } = options
   const depot = mkdtempSync(join(tmpdir(), 'headwater-accounts-'))
-  mkdirSync(join(depot, 'data'))
   const functions = { schemas: new Map() }
   const place = { depot, migrationsDir: join(depot, 'migrations'), databases: [] }
-  const admin = await migrateDepot(place, { functions, ids: systemIds, clock: systemClock, log: silentLog })
-  if (admin === null) throw new Error('a new depot has an administrator')
+  const admin = await fillDepot(place)
   const fence = (message: string) => {
     throw new Error(message)
   }
@@ -126,6 +124,20 @@ export async function startAccountServer(options: AccountServerOptions = {}): Pr
       rmSync(depot, { recursive: true, force: true })
     },
   }
+}
+
+let first: { readonly databases: ReadonlyMap<string, Uint8Array>; readonly admin: AccountServer['admin'] } | null = null
+
+/** Migrations once for each test file, whose result every further depot begins with: they and the administrator's hash take their time. */
+async function fillDepot(place: { depot: string; migrationsDir: string; databases: readonly string[] }): Promise<AccountServer['admin']> {
+  const data = join(place.depot, 'data')
+  mkdirSync(data)
+  if (first === null) {
+    const admin = await migrateDepot(place, { functions: { schemas: new Map() }, ids: systemIds, clock: systemClock, log: silentLog })
+    if (admin === null) throw new Error('a new depot has an administrator')
+    first = { admin, databases: new Map(readdirSync(data).map(name => [name, readFileSync(join(data, name))])) }
+  } else for (const [name, bytes] of first.databases) writeFileSync(join(data, name), bytes)
+  return first.admin
 }
 
 function seen(principal: Awaited<ReturnType<Accounts['authenticateRecords']>>): object {
