@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startServer, type Server } from '../support/server.ts'
+import { catchUp, follow, makeMirrors, type Mirror } from './row-mirrors.ts'
 import { settleRows, type FoundRow, type FoundRows } from './row-ledger.ts'
 import { verifyRows } from './row-verify.ts'
 import { makeRowWriters, noteRowsFound, RowWorld, writeRows, type RowTotals, type RowWriter } from './row-writers.ts'
@@ -23,6 +24,7 @@ export interface RowCampaignResult {
 }
 
 const writersCount = 32
+const mirrorsCount = 4
 const lifeMsMin = 5
 const lifeMsMax = 500
 const windDownMsMax = 20_000
@@ -67,21 +69,22 @@ export async function runRowCampaign(options: RowCampaignOptions): Promise<RowCa
 async function killAgainAndAgain(server: Server, options: RowCampaignOptions): Promise<RowCampaignResult> {
   const world = new RowWorld(server.url, options.seed)
   const writers = makeRowWriters(writersCount)
+  const mirrors = makeMirrors(mirrorsCount)
   const recoveries: number[] = []
   for (let kill = 1; kill <= options.kills && world.violations.length < violationsMax; kill++) {
-    await liveAndDie(world, server, writers)
+    await liveAndDie(world, server, writers, mirrors)
     await server.restart()
     recoveries.push(server.readyMs)
-    await compare(world, writers)
+    await compare(world, writers, mirrors)
     options.onCycle?.(kill, world.totals, server.readyMs)
   }
   recoveries.sort((left, right) => left - right)
   return { totals: world.totals, violations: world.violations, recoveryMs: { median: recoveries[recoveries.length >> 1] ?? 0, max: recoveries.at(-1) ?? 0 } }
 }
 
-async function liveAndDie(world: RowWorld, server: Server, writers: readonly RowWriter[]): Promise<void> {
+async function liveAndDie(world: RowWorld, server: Server, writers: readonly RowWriter[], mirrors: readonly Mirror[]): Promise<void> {
   world.running = true
-  const work = writers.map(writer => writeRows(world, writer))
+  const work = [...writers.map(writer => writeRows(world, writer)), ...mirrors.map(mirror => follow(world, mirror))]
   await Bun.sleep(world.random.between(lifeMsMin, lifeMsMax))
   if (!server.alive) world.report('server', `it ended by itself: ${server.logs().slice(-2000)}`)
   await server.kill()
@@ -91,8 +94,11 @@ async function liveAndDie(world: RowWorld, server: Server, writers: readonly Row
   if ((await Promise.race([Promise.all(work), late])) === 'late') throw new Error(`requests hang ${windDownMsMax} ms after the kill`)
 }
 
-async function compare(world: RowWorld, writers: readonly RowWriter[]): Promise<void> {
-  const entries = Map.groupBy(await everything(world.url, 'entries'), row => Number(row.writer))
+async function compare(world: RowWorld, writers: readonly RowWriter[], mirrors: readonly Mirror[]): Promise<void> {
+  const all = await everything(world.url, 'entries')
+  const table = new Map(all.map(row => [String(row.id), Number(row.value)]))
+  await Promise.all(mirrors.map(mirror => catchUp(world, mirror, table)))
+  const entries = Map.groupBy(all, row => Number(row.writer))
   const pairs = new Map((await everything(world.url, 'pairs')).map(row => [Number(row.id), Number(row.value)]))
   for (const writer of writers) {
     const number = writer.ledger.writer
