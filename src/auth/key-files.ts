@@ -26,7 +26,7 @@ const publicName = 'public_key.pem'
 /** What stands before the 32 bytes of a private Ed25519 key in PKCS #8 (RFC 8410 §7). */
 const pkcs8Prefix = Buffer.from('302e020100300506032b657004220420', 'hex')
 
-/** Reads the pair in `directory`, making what is missing of it. Throws OperatorError (78) for files that are no pair, (73) when they cannot be made. */
+/** Reads the pair in `directory`, making what is missing of it. Throws OperatorError: 78 for files that are no pair, 73 when they cannot be made. */
 export function openKeyFiles(directory: string, ids: Ids): KeyPair {
   const paths = { private: join(directory, privateName), public: join(directory, publicName) }
   const publicText = readIfThere(paths.public)
@@ -38,6 +38,13 @@ export function openKeyFiles(directory: string, ids: Ids): KeyPair {
   const publicKey = createPublicKey(privateKey)
   const publicPem = publicKey.export({ type: 'spki', format: 'pem' }).toString()
   checkPublic(publicText ?? createFile(paths.public, publicPem), publicPem, paths.public)
+  return { privateKey, publicKey, jwk: publicJwk(publicKey) }
+}
+
+/** A pair that lives as long as the process. */
+export function temporaryKeys(ids: Ids): KeyPair {
+  const privateKey = createPrivateKey({ key: newPrivateKey(ids), format: 'pem' })
+  const publicKey = createPublicKey(privateKey)
   return { privateKey, publicKey, jwk: publicJwk(publicKey) }
 }
 

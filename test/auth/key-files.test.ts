@@ -5,7 +5,9 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { calculateJwkThumbprint } from 'jose'
-import { openKeyFiles } from '../../src/auth/key-files.ts'
+import { openKeyFiles, temporaryKeys } from '../../src/auth/key-files.ts'
+import { OwnTokens } from '../../src/auth/own-tokens.ts'
+import { systemClock } from '../../src/lib/clock.ts'
 import { OperatorError } from '../../src/lib/errors.ts'
 import { systemIds } from '../../src/lib/ids.ts'
 
@@ -67,4 +69,15 @@ test('refuses what is no pair, without telling what the file holds', () => {
   ]
   expect(found.map(error => error.exitCode)).toEqual([78, 78, 78, 78, 78])
   expect(found.map(error => error.message).join()).not.toContain('hunter2')
+})
+
+test('where no file can be made an operator is told, and a pair in memory works', () => {
+  const blocked = join(root, 'file')
+  writeFileSync(blocked, '')
+  expect(() => openKeyFiles(join(blocked, 'keys'), systemIds)).toThrow(OperatorError)
+  const keys = temporaryKeys(systemIds)
+  const tokens = new OwnTokens(keys, systemClock)
+  const claims = { sub: 'A'.repeat(22) + '==', iat: 0, exp: 9_999_999_999, type: 1, provider: 0, email: null, username: null, csrf_token: 'x' } as const
+  expect(tokens.verify(tokens.mint(claims)).subject).toBe(claims.sub)
+  expect(temporaryKeys(systemIds).jwk.x).not.toBe(keys.jwk.x)
 })

@@ -2,9 +2,10 @@
 import { join } from 'node:path'
 import type { Authenticate, BearerVerifier } from '../../http/authenticate.ts'
 import type { Clock } from '../../lib/clock.ts'
+import { OperatorError } from '../../lib/errors.ts'
 import type { Ids } from '../../lib/ids.ts'
 import type { Log } from '../../lib/log.ts'
-import { openKeyFiles, type PublicJwk } from '../key-files.ts'
+import { openKeyFiles, temporaryKeys, type KeyPair, type PublicJwk } from '../key-files.ts'
 import { OwnTokens } from '../own-tokens.ts'
 import { accountRoutes } from '../routes.ts'
 import { AddressLimit } from './address-limit.ts'
@@ -58,11 +59,11 @@ export interface Accounts {
   readonly credentials: Credentials
 }
 
-/** Throws OperatorError when the key files cannot be read or made. */
+/** Throws OperatorError when the key files are no pair. Where they cannot be made, a pair in memory has to do. */
 export function createAccounts(parts: AccountsParts): Accounts {
   const { settings, clock, ids, addressBurst } = parts
   const log = parts.log.child('auth')
-  const keys = openKeyFiles(join(parts.depot, 'secrets', 'keys'), ids)
+  const keys = keysOf(parts.depot, ids, log)
   const tokens = new OwnTokens(keys, clock)
   const users = new UserStore(parts.database)
   const passwords = new Passwords(log)
@@ -87,5 +88,16 @@ export function createAccounts(parts: AccountsParts): Accounts {
     userAdmin: new UserAdmin({ users, signIn, passwords, ids }),
     signIn,
     credentials,
+  }
+}
+
+/** A depot whose secrets are read-only serves everything else, too. */
+function keysOf(depot: string, ids: Ids, log: Log): KeyPair {
+  try {
+    return openKeyFiles(join(depot, 'secrets', 'keys'), ids)
+  } catch (error) {
+    if (!(error instanceof OperatorError) || error.exitCode !== 73) throw error
+    log.warn('tokens of this server end with the process, because its keys cannot be stored', { reason: error.message })
+    return temporaryKeys(ids)
   }
 }

@@ -8,8 +8,8 @@ const cost = { algorithm: 'argon2id', memoryCost: 19_456, timeCost: 2 } as const
 const decoy = '$argon2id$v=19$m=19456,t=2,p=1$HHWGeL52JqEFF34OeY+ajei1bzRckTPlFnqt5VHIm/s$7db8xU3qm4ZT/1ehNV+qXfagO89+p52uyGMHenylRnQ'
 /** Longest password in bytes; a longer one is nobody's. */
 export const passwordBytesMax = 128
-/** Checks that run at a time, in threads of Bun's pool: the requests that wait for nothing need a processor, too. */
-export const hashesAtATimeMax = 1
+/** Checks that run at a time, in threads of Bun's pool: the requests that wait for nothing need processors, too. */
+export const hashesAtATimeMax = Math.max(1, navigator.hardwareConcurrency >> 1)
 /** Checks that may wait for their turn. */
 export const waitingHashesMax = 256
 
