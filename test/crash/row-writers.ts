@@ -93,6 +93,8 @@ async function step(world: RowWorld, writer: RowWriter): Promise<void> {
 
 async function createKeyed(world: RowWorld, writer: RowWriter, request: KeyedRequest): Promise<void> {
   request.attempts++
+  // A restart may have shown that nothing of it was there; from now on it may be.
+  for (const row of request.rows) if (row.created === 'none') row.created = 'unknown'
   const answer = await send(world, writer, 'POST', '/entries', bodyOf(writer, request.rows), { 'idempotency-key': request.key })
   if (answer === null) {
     request.found = 'unknown'
