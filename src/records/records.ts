@@ -146,11 +146,11 @@ export class Records {
     const schema = readDepotSchema(settings.config, settings.directories, this.#catalog.version + 1, this.#parts.clock)
     await this.store.refresh(schema.store)
     this.#settings = settings
+    await captureChanges(this.store, schema.catalog, this.#databases) // before anybody can subscribe to a table that was not followed
     this.#reading = readPartsOf(this.store, settings)
     this.#catalog = schema.catalog
     this.subscriptions.replace(schema.catalog)
     await this.files.syncTriggers()
-    await captureChanges(this.store, schema.catalog, this.#databases)
   }
 
   get #databases(): readonly string[] {
