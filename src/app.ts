@@ -15,6 +15,7 @@ import { checkMetricsAccess } from './http/metrics-access.ts'
 import { metricsRoute } from './http/metrics-route.ts'
 import { requestIds } from './http/request-id.ts'
 import { trustedProxies } from './http/trusted-proxies.ts'
+import { assert } from './lib/assert.ts'
 import type { Clock } from './lib/clock.ts'
 import { fail } from './lib/errors.ts'
 import type { Ids } from './lib/ids.ts'
@@ -26,24 +27,20 @@ import { Health } from './ops/health.ts'
 import { keepMemorySmall } from './ops/memory.ts'
 import { httpMetrics, processMetrics } from './ops/metrics.ts'
 import type { Config } from './ops/options.ts'
+import { filesSettings, recordsSettings, storeSettings, streamsSettings, subscriptionLimits } from './ops/part-settings.ts'
 import { recordErrorResponse } from './records/answers.ts'
-import type { JsonSchema } from './records/catalog/relation.ts'
 import { fileAnswer, listAnswer, readAnswer, schemaAnswer, subscribeAnswer } from './records/endpoints.ts'
-import { Records, type RecordsSettings } from './records/records.ts'
-import type { SubscriptionLimits } from './records/subscriptions/limits.ts'
-import { openObjects } from './records/files/open-objects.ts'
-import type { FilesSettings } from './records/files/record-files.ts'
+import { Records } from './records/records.ts'
 import { recordHandler } from './records/routes.ts'
 import { sqliteVersion } from './storage/database.ts'
 import { compileAccess, type StreamAccess } from './streams/access.ts'
 import { streamHandler, type StreamHandler } from './streams/routes.ts'
 import { StreamOperator } from './streams/stream-admin.ts'
-import { segmentBytesFor } from './streams/store/log-segments.ts'
-import { openStore } from './streams/store/open.ts'
+import { openStore, type OpenStore } from './streams/store/open.ts'
 import { subscriptionHost } from './streams/subscription-host.ts'
 import { authenticatesItself, handleSubscriptionRequest } from './streams/subscriptions/routes.ts'
 import { Subscriptions } from './streams/subscriptions/subscriptions.ts'
-import { Streams, type StreamsSettings } from './streams/streams.ts'
+import { Streams } from './streams/streams.ts'
 
 /** What a server needs of the world around it. */
 export interface Seams {
@@ -78,16 +75,7 @@ export async function createApp(config: Config, seams: Seams): Promise<App> {
   const metrics = new Metrics()
   const health = new Health()
   const access = compileAccess(config.streamApis)
-  const store = await openStore(
-    {
-      mode: config.storage.mode,
-      dataDirectory: config.storage.dataDir,
-      logSegmentBytes: segmentBytesFor(config.limits.maxRequestBodyBytes),
-      acidShards: config.storage.acidShardCount === 'auto' ? null : config.storage.acidShardCount,
-    },
-    { clock, log, fence: seams.fence },
-  )
-  const records = await Records.open(recordsSettings(config), { files: filesSettings(config, metrics), subscriptions: subscriptionLimits(config), clock, ids, log: log.child('records'), fence: seams.fence })
+  const [store, records] = await openData(config, seams, metrics)
   const streams = new Streams({ store, access, settings: streamsSettings(config), clock, ids, log, metrics })
   const operator = new StreamOperator(streams, clock, ids)
   const root = config.http.streamBasePath
@@ -141,6 +129,21 @@ export async function createApp(config: Config, seams: Seams): Promise<App> {
   }
 }
 
+/** Streams and records at the same time: this thread reads the schema while another opens the streams. Both, or none. */
+async function openData(config: Config, { clock, ids, log, fence }: Seams, metrics: Metrics): Promise<[OpenStore, Records]> {
+  const opening = openStore(storeSettings(config), { clock, log, fence })
+  // What is refused at once, such as a depot that another server has, keeps us away from its records, too.
+  await Promise.race([opening, Promise.resolve()])
+  const parts = { files: filesSettings(config, metrics), subscriptions: subscriptionLimits(config), clock, ids, log: log.child('records'), fence }
+  const [store, records] = await Promise.allSettled([opening, Records.open(recordsSettings(config), parts)])
+  if (store.status === 'fulfilled' && records.status === 'fulfilled') return [store.value, records.value]
+  if (store.status === 'fulfilled') await store.value.close()
+  if (records.status === 'fulfilled') await records.value.stop()
+  const failed = store.status === 'rejected' ? store : records
+  assert(failed.status === 'rejected', 'one of the two failed')
+  throw failed.reason
+}
+
 /** Managing a subscription takes the right to every stream that it covers. */
 function newSubscriptions(
   config: Config,
@@ -169,59 +172,6 @@ async function tokenVerifier(config: Config, parts: { clock: Clock; log: Log; me
   if (config.auth.issuers.length === 0) return null
   const tokens = await import('./auth/tokens.ts')
   return new tokens.TokenVerifier(config.auth.issuers, { ...parts, fetch })
-}
-
-function recordsSettings(config: Config): RecordsSettings {
-  return {
-    config: {
-      recordApis: config.recordApis,
-      databases: config.databases.map(({ name }) => name),
-      schemas: new Map(config.schemas.map(({ name, schema }): [string, JsonSchema] => [name, JSON.parse(schema) as JsonSchema])),
-    },
-    directories: { depot: config.depot, migrationsDir: config.records.migrationsDir },
-    queryMsMax: config.records.queryTimeoutMs,
-    readersMax: config.records.readersMax,
-    retention: { ageMsMax: config.records.changesRetentionSecs * 1000, bytesMax: config.records.changesRetentionBytes },
-  }
-}
-
-function subscriptionLimits(config: Config): Partial<SubscriptionLimits> {
-  return {
-    subscriptionsMax: config.records.subscriptionsMax,
-    queuedEventsMax: config.records.eventQueueMax,
-    keepAliveMs: config.transport.connection.sseKeepAliveSecs * 1000,
-  }
-}
-
-function filesSettings(config: Config, metrics: Metrics): FilesSettings {
-  const { endpoint, region, bucketName, accessKey, secretAccessKey } = config.server.s3StorageConfig
-  const directory = config.records.uploadsDir
-  const s3 = endpoint === null || bucketName === null ? null : { endpoint, region, bucket: bucketName, accessKey, secretAccessKey }
-  return { objects: openObjects(directory, s3), directory, metrics }
-}
-
-function streamsSettings(config: Config): StreamsSettings {
-  const memory = config.limits.maxMemoryBytes
-  return {
-    streamBytesMax: config.limits.maxStreamBytes,
-    memoryBytesMax: memory,
-    pageBytes: config.limits.pageBytes,
-    // In memory mode the pages are in memory already; elsewhere this is what many readers of one stream share.
-    pageCacheBytesMax: config.storage.mode === 'memory' ? memory / 8 : Math.min(memory * 0.75, 256 * 1024 * 1024),
-    shard: {
-      operationBytesMax: config.limits.maxRequestBodyBytes + 1, // and the comma that frames JSON
-      queuedOperationsMax: config.limits.maxStorageJobs,
-      queuedBytesMax: Math.min(memory, 32 * 1024 * 1024),
-      residentBytesMax: memory,
-    },
-    live: {
-      readersMax: config.limits.maxLiveReaders,
-      longPollMsMax: config.transport.connection.longPollTimeoutSecs * 1000,
-      sseCycleMs: config.transport.connection.sseReconnectIntervalSecs * 1000,
-      keepAliveMs: config.transport.connection.sseKeepAliveSecs * 1000,
-      stalledMsMax: config.limits.slowReaderSecs * 1000,
-    },
-  }
 }
 
 interface Surfaces {
