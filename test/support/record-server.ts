@@ -86,6 +86,7 @@ export async function startRecordServer(options: RecordServerOptions): Promise<R
   const server = Bun.serve({
     port: 0,
     hostname: '127.0.0.1',
+    maxRequestBodySize: 512 * 1024 * 1024,
     async fetch(request) {
       try {
         const answer = handle({ request, principal: principalOf(request), common: {}, idleLimit: () => undefined })

@@ -55,6 +55,8 @@ class Form {
   /** The first thing that went wrong; nothing is read behind it. */
   #failure: { readonly error: unknown } | null = null
   #wake: () => void = () => {}
+  /** Files that are being stored. */
+  readonly #open = new Set<Readable>()
 
   constructor(api: RecordApi, staging: FileStaging) {
     this.#api = api
@@ -113,7 +115,8 @@ class Form {
       stream.resume()
       return
     }
-    const part = this.#staged(name ?? '', filename ?? '', type, stream)
+    this.#open.add(stream)
+    const part = this.#staged(name ?? '', filename ?? '', type, stream).finally(() => this.#open.delete(stream))
     part.catch((error: unknown) => this.#fail(error))
     this.#parts.push(part)
   }
@@ -152,6 +155,8 @@ class Form {
 
   #fail(error: unknown): void {
     this.#failure ??= { error }
+    // Otherwise whoever stores them would wait for the rest.
+    for (const stream of this.#open) stream.destroy(new Error('the form came to no end'))
     this.#wake()
   }
 
