@@ -3,10 +3,12 @@ import { lookup } from 'node:dns/promises'
 import { join } from 'node:path'
 import { Elysia } from 'elysia'
 import { controlRoutes } from './admin/routes.ts'
+import { userControlRoutes } from './admin/users/routes.ts'
+import { createAccounts, type Accounts } from './auth/accounts/accounts.ts'
 import type { TokenVerifier } from './auth/tokens.ts'
 import { observed, routesByPrefix, type RequestMeter } from './http/access-log.ts'
-import { createAuthenticator, type Authenticate } from './http/authenticate.ts'
-import { createCors } from './http/cors.ts'
+import type { Authenticate } from './http/authenticate.ts'
+import { createCors, type Cors } from './http/cors.ts'
 import { errorResponse } from './http/errors.ts'
 import { securityHeaders, type HeaderPair } from './http/headers.ts'
 import { healthRoutes } from './http/health-routes.ts'
@@ -27,11 +29,10 @@ import { Health } from './ops/health.ts'
 import { keepMemorySmall } from './ops/memory.ts'
 import { httpMetrics, processMetrics } from './ops/metrics.ts'
 import type { Config } from './ops/options.ts'
-import { filesSettings, recordsSettings, storeSettings, streamsSettings, subscriptionLimits } from './ops/part-settings.ts'
+import { accountSettings, filesSettings, recordsSettings, storeSettings, streamsSettings, subscriptionLimits } from './ops/part-settings.ts'
 import { recordErrorResponse } from './records/answers.ts'
-import { fileAnswer, listAnswer, readAnswer, schemaAnswer, subscribeAnswer } from './records/endpoints.ts'
+import { recordEndpoints } from './records/endpoints.ts'
 import { Records } from './records/records.ts'
-import { recordHandler } from './records/routes.ts'
 import { sqliteVersion } from './storage/database.ts'
 import { compileAccess, type StreamAccess } from './streams/access.ts'
 import { streamHandler, type StreamHandler } from './streams/routes.ts'
@@ -103,8 +104,23 @@ export async function createApp(config: Config, seams: Seams): Promise<App> {
   const process = processMetrics(metrics, clock, sqliteVersion())
   const meter = httpMetrics(metrics)
   const stopKeeper = keepMemorySmall({ clock, requests: () => meter.begun, dropUnused: () => streams.pages.dropUnused(), collect: () => Bun.gc(true) })
+  const cors = createCors({ origins: config.http.corsOrigins })
+  const common = commonFields(request => cors.headers(request))
+  const addresses = new WeakMap<Request, string | null>()
+  const accounts = createAccounts({
+    depot: config.depot,
+    database: { write: (name, program) => records.store.write(name, program), readNow: (name, sql, params) => records.store.readNow(name, sql, params) },
+    settings: () => accountSettings(config),
+    foreign: verifier,
+    addressBurst: config.server.authIpRateLimit,
+    addressOf: request => addresses.get(request) ?? null,
+    common,
+    clock,
+    ids,
+    log,
+  })
   let reloadConfig: App['reloadConfig'] = null
-  const surfaces = { config, seams, handler, records, health, meter, render: () => process.render(), verifier, operator, reload: () => reloadConfig }
+  const surfaces = { config, seams, handler, records, health, meter, render: () => process.render(), accounts, cors, common, addresses, operator, reload: () => reloadConfig }
   return {
     streams,
     records,
@@ -182,15 +198,18 @@ interface Surfaces {
   readonly health: Health
   readonly meter: RequestMeter
   readonly render: () => string
-  readonly verifier: TokenVerifier | null
+  readonly accounts: Accounts
+  readonly cors: Cors
+  readonly common: Common
+  /** Of callers of the account routes. */
+  readonly addresses: WeakMap<Request, string | null>
   readonly operator: StreamOperator
   readonly reload: () => App['reloadConfig']
 }
 
 /** Everything that a network may reach. */
 function publicSurface(parts: Surfaces): Fetch {
-  const { config, seams, health } = parts
-  const cors = createCors({ origins: config.http.corsOrigins })
+  const { config, seams, health, accounts, cors, common } = parts
   const names = requestIds(seams.ids, trustedProxies(config.proxy.trustedProxies))
   const log = seams.log.child('http')
   const refused = (error: unknown, request: Request) => {
@@ -202,11 +221,11 @@ function publicSurface(parts: Surfaces): Fetch {
     .onError(({ error, request }) => refused(error, request))
     .use(healthRoutes(() => health.report()))
     .use(metricsRoute(parts.render))
-  const common = commonFields(request => cors.headers(request))
-  const streams = streamSurface(parts, createAuthenticator(parts.verifier), common)
+    .use(accounts.routes)
+  const streams = streamSurface(parts, accounts.authenticateStreams(config.streamApis.length === 0 && config.auth.issuers.length === 0), common)
   const root = `${config.http.streamBasePath}/`
   const metricsAccess = { isPublic: config.http.metricsPublic, token: config.http.metricsToken }
-  const records = recordSurface(parts, createAuthenticator(parts.verifier), common)
+  const records = recordSurface(parts, common)
   const fetch: Fetch = (request, server) => {
     if (request.method === 'OPTIONS') return cors.preflight(request)
     const { url } = request
@@ -214,6 +233,7 @@ function publicSurface(parts: Surfaces): Fetch {
     // Streams and records pass by the router: it costs an append a tenth of its time and has nothing to choose.
     if (url.startsWith(root, pathAt)) return streams(request, server)
     if (isRecordPath(url, pathAt)) return records(request, server)
+    if (url.startsWith('/api/auth/', pathAt)) parts.addresses.set(request, server.requestIP(request)?.address ?? null)
     if (pathOf(url) === '/metrics') checkMetricsAccess(metricsAccess, request, server.requestIP(request)?.address ?? null)
     return pages.fetch(request)
   }
@@ -237,27 +257,27 @@ function streamSurface(parts: Surfaces, authenticate: Authenticate, common: Comm
     parts.handler({ request, authenticate, common: common(request), idleLimit: secs => server?.timeout(request, secs) })
 }
 
-function recordSurface({ config, records, seams }: Surfaces, authenticate: Authenticate, common: Common): ControlFetch {
-  const handle = recordHandler({
-    api: name => records.api(name),
-    writer: records.writer,
-    write: (database, program) => records.store.write(database, program),
+function recordSurface({ config, records, accounts }: Surfaces, common: Common): ControlFetch {
+  const handle = recordEndpoints(records, {
     bodyBytesMax: config.server.requestSizeLimitBytes,
-    readMultipart: api => (request, bodyBytesMax) => records.files.readMultipart(request, bodyBytesMax, api),
     transactions: config.server.enableRecordTransactions,
-    checkRedirect: uri => (uri.startsWith('/') ? uri : fail('invalid_redirect', { detail: 'invalid redirect' })),
-    list: asked => listAnswer(records, asked),
-    read: (asked, id) => readAnswer(records, asked, id),
-    schema: asked => schemaAnswer(records, asked),
-    subscribe: (asked, target) => subscribeAnswer(records, asked, target),
-    file: (asked, id, column, filename) => fileAnswer(records, asked, id, column, filename),
+    checkRedirect: accounts.checkRedirect,
   })
   const answer = (request: Request, server: HttpServer | null, principal: Principal) =>
     handle({ request, principal, common: common(request), idleLimit: secs => server?.timeout(request, secs) }) ?? fail('not_found', {})
   return (request, server) => {
-    const principal = authenticate(request)
-    return principal instanceof Promise ? principal.then(known => answer(request, server, known)) : answer(request, server, principal)
+    const principal = accounts.authenticateRecords(request)
+    const answered = principal instanceof Promise ? principal.then(known => answer(request, server, known)) : answer(request, server, principal)
+    return request.headers.has('cookie') ? withFreshCookie(accounts, request, answered) : answered
   }
+}
+
+/** A refresh cookie that stood in for an access token brings a new one (trailbase-api.md §9.2). */
+async function withFreshCookie(accounts: Accounts, request: Request, answered: Response | Promise<Response>): Promise<Response> {
+  const response = await answered
+  const cookie = accounts.freshCookie(request)
+  if (cookie !== null) response.headers.append('Set-Cookie', cookie)
+  return response
 }
 
 function isRecordPath(url: string, at: number): boolean {
@@ -290,6 +310,7 @@ function controlSurface(parts: Surfaces): ControlFetch {
     .onError(({ error, request }) => refused(error, request))
     .use(healthRoutes(() => parts.health.report()))
     .use(metricsRoute(parts.render))
+    .use(userControlRoutes(parts.accounts.userAdmin))
     .use(
       controlRoutes({
         admin: parts.operator,

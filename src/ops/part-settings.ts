@@ -1,4 +1,5 @@
 /** What each part of the product is told of the configuration: names of options into settings of parts. Reading options is config.ts. */
+import type { AccountSettings } from '../auth/accounts/settings.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import type { JsonSchema } from '../records/catalog/relation.ts'
 import { openObjects } from '../records/files/open-objects.ts'
@@ -70,4 +71,8 @@ export function streamsSettings(config: Config): StreamsSettings {
       stalledMsMax: config.limits.slowReaderSecs * 1000,
     },
   }
+}
+
+export function accountSettings(config: Config): AccountSettings {
+  return { auth: config.auth, siteUrl: config.server.siteUrl, isDev: config.server.dev, hasPages: false }
 }

@@ -5,11 +5,36 @@ import { jsonAnswer, type Fields } from './answers.ts'
 import { schemaModes } from './json-schema.ts'
 import type { RecordText } from './read.ts'
 import type { Records } from './records.ts'
-import type { ApiRequest } from './routes.ts'
+import { recordHandler, type ApiRequest, type RecordHandler } from './routes.ts'
 import { parseSubscribe } from './subscriptions/subscribe-request.ts'
 
 /** Answers depend on who asks and change with every write: a cache may keep one only to ask again with its tag. */
 const revalidated: Fields = { 'Cache-Control': 'private, no-cache', Vary: 'Authorization, Cookie' }
+
+/** What routing needs besides the records themselves. */
+export interface RecordHttpOptions {
+  readonly bodyBytesMax: number
+  /** Off: `/api/transaction/v1/execute` does not exist. */
+  readonly transactions: boolean
+  /** Refuses `invalid_redirect`; gives the location to go to. */
+  readonly checkRedirect: (uri: string) => string
+}
+
+/** All routes of `records`. */
+export function recordEndpoints(records: Records, options: RecordHttpOptions): RecordHandler {
+  return recordHandler({
+    ...options,
+    api: name => records.api(name),
+    writer: records.writer,
+    write: (database, program) => records.store.write(database, program),
+    readMultipart: api => (request, bodyBytesMax) => records.files.readMultipart(request, bodyBytesMax, api),
+    list: asked => listAnswer(records, asked),
+    read: (asked, id) => readAnswer(records, asked, id),
+    schema: asked => schemaAnswer(records, asked),
+    subscribe: (asked, target) => subscribeAnswer(records, asked, target),
+    file: (asked, id, column, filename) => fileAnswer(records, asked, id, column, filename),
+  })
+}
 
 export async function listAnswer(records: Records, { api, principal, query, common }: ApiRequest): Promise<Response> {
   return jsonAnswer(await records.list(api, principal, query), common)

@@ -10,11 +10,10 @@ import { recordErrorResponse } from '../../src/records/answers.ts'
 import { apiDefaults, type RecordApiConfig } from '../../src/records/catalog/api-config.ts'
 import type { JsonSchema } from '../../src/records/catalog/relation.ts'
 import type { RetentionLimits } from '../../src/records/changes/retention.ts'
-import { fileAnswer, listAnswer, readAnswer, schemaAnswer, subscribeAnswer } from '../../src/records/endpoints.ts'
+import { recordEndpoints } from '../../src/records/endpoints.ts'
 import { DiskObjects } from '../../src/records/files/disk-objects.ts'
 import type { FilesSettings } from '../../src/records/files/record-files.ts'
 import { Records } from '../../src/records/records.ts'
-import { recordHandler } from '../../src/records/routes.ts'
 import type { SubscriptionLimits } from '../../src/records/subscriptions/limits.ts'
 import { fail } from '../../src/lib/errors.ts'
 
@@ -69,19 +68,10 @@ export async function startRecordServer(options: RecordServerOptions): Promise<R
       files: options.files ?? { objects: new DiskObjects(join(directory, 'uploads')), directory: join(directory, 'uploads') },
     },
   )
-  const handle = recordHandler({
-    api: name => records.api(name),
-    writer: records.writer,
-    write: (database, program) => records.store.write(database, program),
+  const handle = recordEndpoints(records, {
     bodyBytesMax: options.bodyBytesMax ?? 10 * 1024 * 1024,
-    readMultipart: api => (request, bytesMax) => records.files.readMultipart(request, bytesMax, api),
     transactions: true,
     checkRedirect: uri => (uri.startsWith('/') ? uri : fail('invalid_redirect', { detail: 'invalid redirect' })),
-    list: asked => listAnswer(records, asked),
-    read: (asked, id) => readAnswer(records, asked, id),
-    schema: asked => schemaAnswer(records, asked),
-    subscribe: (asked, target) => subscribeAnswer(records, asked, target),
-    file: (asked, id, column, filename) => fileAnswer(records, asked, id, column, filename),
   })
   const server = Bun.serve({
     port: 0,
