@@ -18,8 +18,6 @@ export interface AdminRecords {
 
 export interface QueryParts {
   readonly records: AdminRecords
-  /** Names of the additional databases. */
-  readonly databases: () => readonly string[]
   /** Most time that reading statements of a query take together. */
   readonly queryMsMax: number
   readonly log: Log
@@ -39,9 +37,13 @@ export async function runQuery(parts: QueryParts, command: QueryCommand): Promis
   return result
 }
 
-function schemaOf({ records, databases }: QueryParts): KnownSchema {
-  const main = () => [...records.catalog.relations.values()].filter(({ database }) => database === 'main')
-  return { databases: databases(), hasInMain: name => main().some(relation => foldName(relation.name) === foldName(name)) }
+/** Every database has tables of its own from the start: those of its migrations. */
+function schemaOf({ records }: QueryParts): KnownSchema {
+  const relations = [...records.catalog.relations.values()]
+  return {
+    databases: [...new Set(relations.map(({ database }) => database))].filter(name => name !== 'main'),
+    hasInMain: name => relations.some(relation => relation.database === 'main' && foldName(relation.name) === foldName(name)),
+  }
 }
 
 async function read({ records, queryMsMax }: QueryParts, { database, statements }: QueryPlan & { readonly kind: 'read' }): Promise<QueryResult> {

@@ -1,5 +1,6 @@
-/** Registers `headwater config check` and `config print`; what they do is cli/config.ts. */
+/** Registers `headwater config check`, `config print` and `config reload`; what they do is cli/config.ts and cli/config-reload.ts. */
 import type { Command } from 'commander'
+import { configReload, type ReloadFlags } from './config-reload.ts'
 import { configCheck, configPrint } from './config.ts'
 import { addConfigFlags, inputsOf } from './configured.ts'
 import { addExamples, type Context } from './context.ts'
@@ -10,7 +11,7 @@ interface PrintFlags {
 }
 
 export function addConfig(program: Command, context: Context): void {
-  const config = program.command('config').description('Check or print the configuration without starting; takes the flags of serve')
+  const config = program.command('config').description('Check or print the configuration without starting, or let a running server read it again')
   addExamples(config, [['headwater config print --origin', 'every value and where it comes from']])
   const check = config
     .command('check')
@@ -33,4 +34,11 @@ export function addConfig(program: Command, context: Context): void {
     ['headwater config print --origin', 'what holds, and why'],
     ['headwater config print --json | jq .storage', 'one section'],
   ])
+  const reload = config
+    .command('reload')
+    .description('Let the server on the depot read its configuration and migrations again, as SIGHUP does; a bad one changes nothing')
+    .action(context.action((flags: ReloadFlags) => configReload(context, flags)))
+  addConfigFlags(reload, 'depot')
+  reload.option('--json', 'print JSON')
+  addExamples(reload, [['headwater config check && headwater config reload', 'after editing the file']])
 }

@@ -16,7 +16,12 @@ import { addMigration } from './migration.ts'
 import { reportError } from './output.ts'
 import type { Product } from './product.ts'
 import { addServe } from './serve.ts'
+import { addOpenApi } from './openapi.ts'
+import { addSchema } from './schema.ts'
+import { addSql } from './sql.ts'
 import { addStream } from './stream.ts'
+import { addTableExport } from './table-export.ts'
+import { addTableImport } from './table-import.ts'
 import { addToken, addUser } from './user.ts'
 import { addVersion } from './version.ts'
 
@@ -72,7 +77,7 @@ export function createProgram(options: ProgramOptions, isJson: boolean): { reado
     })
     .showHelpAfterError('(--help shows what there is, with examples)')
   addGlobalFlags(program)
-  for (const add of [addServe, addStream, addConfig, addMigration, addUser, addToken, addCheck, addHealth, addCompletion, addVersion]) add(program, context)
+  for (const add of [addServe, addStream, addSql, addTableImport, addTableExport, addSchema, addOpenApi, addConfig, addMigration, addUser, addToken, addCheck, addHealth, addCompletion, addVersion]) add(program, context)
   addExamples(program, [
     ['headwater serve', 'run the server on 127.0.0.1:4437 with its data in ./depot'],
     ['headwater stream --help', 'work with streams from the shell'],

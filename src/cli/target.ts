@@ -6,6 +6,7 @@ import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { OperatorError } from '../lib/errors.ts'
 import { lazily } from '../lib/lazily.ts'
+import type { LoadedConfig } from '../ops/config.ts'
 import { addConfigFlags, loadDepot, type ConfigFlags } from './configured.ts'
 import { exitFailed, exitUsage, type Context } from './context.ts'
 
@@ -46,22 +47,27 @@ export async function openTarget(context: Context, flags: TargetFlags): Promise<
   if (flags.url !== undefined) return urlTarget(context, flags, flags.url)
   const loaded = loadDepot(context, flags)
   const { depot, http } = loaded.config
-  const socket = socketPath(context.io.cwd, depot)
-  if (socket !== null && (await answers(socket))) {
-    return pathTarget(`the server on ${depot}`, http.streamBasePath, (path, init) => unixFetch(socket, path, init), async () => {})
-  }
+  const running = await runningTarget(context, loaded)
+  if (running !== null) return running
   const local = await context.product.open(loaded)
   const fetchLocal = (path: string, init?: RequestInit) => local.fetch(new Request(`http://localhost${path}`, init))
   return pathTarget(`the depot ${depot}`, http.streamBasePath, fetchLocal, local.stop)
 }
 
-/** Throws what the server answered as an operator's error; returns `response` when it is a success. */
-export async function expectOk(response: Response, what: string): Promise<Response> {
+/** The server that runs on the depot, or null. */
+export async function runningTarget(context: Context, { config: { depot, http } }: LoadedConfig): Promise<Target | null> {
+  const socket = socketPath(context.io.cwd, depot)
+  if (socket === null || !(await answers(socket))) return null
+  return pathTarget(`the server on ${depot}`, http.streamBasePath, (path, init) => unixFetch(socket, path, init), async () => {})
+}
+
+/** Throws what the server answered as an operator's error; returns `response` when it is a success. `remedy`: instead of what helps with streams. */
+export async function expectOk(response: Response, what: string, remedy = remedyOf(response.status)): Promise<Response> {
   if (response.ok) return response
   const problem = problemOf(await firstBytes(response, problemBytesMax))
   const code = problem.code === undefined ? '' : `, ${problem.code}`
   const why = problem.detail ?? problem.title ?? response.statusText
-  throw new OperatorError(`${what}: ${why} (${response.status}${code})`, remedyOf(response.status), exitFailed)
+  throw new OperatorError(`${what}: ${why} (${response.status}${code})`, remedy, exitFailed)
 }
 
 /** `GET /readyz` and the like of the server on `depot` through its control socket, or null when none runs there. */

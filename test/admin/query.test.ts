@@ -18,7 +18,7 @@ beforeAll(async () => {
     apis: [{ name: 'posts', tableName: 'post', aclWorld: ['read'] }],
   })
   server.records.store.onCommit(database => commits.push(database))
-  parts = { records: server.records, databases: () => ['more'], queryMsMax: 500, log: silentLog }
+  parts = { records: server.records, queryMsMax: 500, log: silentLog }
 })
 
 afterAll(() => server[Symbol.asyncDispose]())
