@@ -31,8 +31,6 @@ export interface AccountsParts {
   readonly foreign: BearerVerifier | null
   /** Posts that one address may make at once (`server.auth_ip_rate_limit`); null = any number. */
   readonly addressBurst: number | null
-  /** The peer's address; null when it is not known. Only asked with `addressBurst`. */
-  readonly addressOf: (request: Request) => string | null
   /** CORS and security headers of an answer. */
   readonly common: (request: Request) => CommonFields
   readonly clock: Clock
@@ -43,8 +41,10 @@ export interface AccountsParts {
 export interface Accounts {
   /** For record APIs: whoever has no credential that counts is anonymous. */
   readonly authenticateRecords: Authenticate
-  /** After `authenticateRecords`: the Set-Cookie value that the answer should carry, or null. Only requests with a Cookie header ever have one. */
-  readonly freshCookie: (request: Request) => string | null
+  /** The answer to a request that `authenticateRecords` saw, with the cookie that a browser gets whose access token had ended. Free without cookies. */
+  readonly withFreshCookie: (request: Request, answer: Response | Promise<Response>) => Response | Promise<Response>
+  /** Tells who posts to the account routes, for the limit of each address; called before `routes`. Unknown addresses have no limit. */
+  readonly noteAddress: (request: Request, address: string | null) => void
   /** For streams: a token that does not count is refused; `isOpen` (no `stream_apis` and no issuers) looks at none. */
   readonly authenticateStreams: (isOpen: boolean) => Authenticate
   /** The Elysia plugin with `/api/auth/v1/…` and `/.well-known/jwks.json`. */
@@ -73,13 +73,17 @@ export function createAccounts(parts: AccountsParts): Accounts {
   const jwks = () => ({ keys: [keys.jwk] })
   const redirect = (uri: string) => checkRedirect(uri, { ...settings().auth, siteUrl: settings().siteUrl, isDev: settings().isDev })
   const limit = addressBurst === null ? null : new AddressLimit(addressBurst, clock)
+  const addresses = new WeakMap<Request, string>()
   const admit = (request: Request) => {
-    const address = limit === null || settings().isDev ? null : parts.addressOf(request)
-    if (address !== null) limit?.take(address)
+    const address = addresses.get(request)
+    if (address !== undefined && !settings().isDev) limit?.take(address)
   }
   return {
     authenticateRecords: credentials.authenticate,
-    freshCookie: request => credentials.freshCookie(request),
+    withFreshCookie: (request, answer) => (request.headers.has('cookie') ? withFreshCookie(credentials, request, answer) : answer),
+    noteAddress: (request, address) => {
+      if (limit !== null && address !== null) addresses.set(request, address)
+    },
     authenticateStreams: isOpen => streamAuthenticator(verifier, isOpen),
     routes: accountRoutes({ signIn, credentials, settings, checkRedirect: redirect, jwks, admit, common: parts.common }),
     checkRedirect: redirect,
@@ -89,6 +93,13 @@ export function createAccounts(parts: AccountsParts): Accounts {
     signIn,
     credentials,
   }
+}
+
+async function withFreshCookie(credentials: Credentials, request: Request, answer: Response | Promise<Response>): Promise<Response> {
+  const response = await answer
+  const cookie = credentials.freshCookie(request)
+  if (cookie !== null) response.headers.append('Set-Cookie', cookie)
+  return response
 }
 
 /** A depot whose secrets are read-only serves everything else, too. */

@@ -78,7 +78,6 @@ export async function startAccountServer(options: AccountServerOptions = {}): Pr
     settings: () => settings,
     foreign: options.foreign ?? null,
     addressBurst: options.addressBurst ?? null,
-    addressOf: request => request.headers.get('x-test-address'),
     common: () => ({ 'X-Common': 'yes' }),
     clock,
     ids: systemIds,
@@ -91,13 +90,12 @@ export async function startAccountServer(options: AccountServerOptions = {}): Pr
     // Stand-ins for the surfaces that authenticate with the accounts: they tell who was seen.
     .all('/seen/records', async ({ request }) => {
       const principal = await accounts.authenticateRecords(request)
-      const cookie = accounts.freshCookie(request)
-      return Response.json(seen(principal), { headers: cookie === null ? {} : { 'Set-Cookie': cookie } })
+      return await accounts.withFreshCookie(request, Response.json(seen(principal)))
     }, { parse: 'none' })
     .all('/seen/streams', async ({ request }) => Response.json(seen(await accounts.authenticateStreams(false)(request))), { parse: 'none' })
     .all('/seen/open-streams', async ({ request }) => Response.json(seen(await accounts.authenticateStreams(true)(request))), { parse: 'none' })
     .all('/seen/admin', async ({ request }) => Response.json(seen(accounts.adminGate(request))), { parse: 'none' })
-  const server = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: request => app.fetch(request) })
+  const server = Bun.serve({ port: 0, hostname: '127.0.0.1', fetch: request => (accounts.noteAddress(request, request.headers.get('x-test-address')), app.fetch(request)) })
   const url = `http://127.0.0.1:${server.port}`
   const call = (path: string, init: RequestInit = {}) => fetch(`${url}/api/auth/v1${path}`, { redirect: 'manual', ...init })
   return {
