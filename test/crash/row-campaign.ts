@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startServer, type Server } from '../support/server.ts'
+import { foundDocument, writeDocuments } from './document-writers.ts'
 import { catchUp, follow, makeMirrors, type Mirror } from './row-mirrors.ts'
 import { settleRows, type FoundRow, type FoundRows } from './row-ledger.ts'
 import { verifyRows } from './row-verify.ts'
@@ -25,6 +26,7 @@ export interface RowCampaignResult {
 
 const writersCount = 32
 const mirrorsCount = 4
+const documentWritersCount = 4
 const lifeMsMin = 5
 const lifeMsMax = 500
 const windDownMsMax = 20_000
@@ -34,6 +36,7 @@ const pageRows = 1024
 const tables = `
 CREATE TABLE entry (id INTEGER PRIMARY KEY, writer INTEGER NOT NULL, number INTEGER NOT NULL, value INTEGER NOT NULL DEFAULT 0, text TEXT NOT NULL) STRICT;
 CREATE TABLE pair (id INTEGER PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+CREATE TABLE document (id INTEGER PRIMARY KEY, writer INTEGER NOT NULL, number INTEGER NOT NULL, file TEXT CHECK (jsonschema('std.FileUpload', file))) STRICT;
 CREATE TABLE word (text TEXT PRIMARY KEY) STRICT;
 INSERT INTO word (text) VALUES ('denied');
 INSERT INTO pair (id, value) WITH RECURSIVE n (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n WHERE n + 1 < ${2 * writersCount}) SELECT n, 0 FROM n;
@@ -48,6 +51,8 @@ record_apis: [{
 }, {
   name: "pairs" table_name: "pair" acl_world: [READ, UPDATE]
   update_access_rule: "_REQ_.value = _ROW_.value + 1"
+}, {
+  name: "documents" table_name: "document" acl_world: [CREATE, READ, UPDATE, DELETE]
 }]
 `
 
@@ -66,25 +71,36 @@ export async function runRowCampaign(options: RowCampaignOptions): Promise<RowCa
   }
 }
 
+interface Cast {
+  readonly writers: readonly RowWriter[]
+  readonly documents: readonly RowWriter[]
+  readonly mirrors: readonly Mirror[]
+}
+
 async function killAgainAndAgain(server: Server, options: RowCampaignOptions): Promise<RowCampaignResult> {
   const world = new RowWorld(server.url, options.seed)
   const writers = makeRowWriters(writersCount)
-  const mirrors = makeMirrors(mirrorsCount)
+  const cast: Cast = { writers, documents: makeRowWriters(documentWritersCount), mirrors: makeMirrors(mirrorsCount) }
   const recoveries: number[] = []
   for (let kill = 1; kill <= options.kills && world.violations.length < violationsMax; kill++) {
-    await liveAndDie(world, server, writers, mirrors)
+    await liveAndDie(world, server, cast)
     await server.restart()
     recoveries.push(server.readyMs)
-    await compare(world, writers, mirrors)
+    await compare(world, cast)
+    await compareDocuments(world, cast.documents)
     options.onCycle?.(kill, world.totals, server.readyMs)
   }
   recoveries.sort((left, right) => left - right)
   return { totals: world.totals, violations: world.violations, recoveryMs: { median: recoveries[recoveries.length >> 1] ?? 0, max: recoveries.at(-1) ?? 0 } }
 }
 
-async function liveAndDie(world: RowWorld, server: Server, writers: readonly RowWriter[], mirrors: readonly Mirror[]): Promise<void> {
+async function liveAndDie(world: RowWorld, server: Server, { writers, documents, mirrors }: Cast): Promise<void> {
   world.running = true
-  const work = [...writers.map(writer => writeRows(world, writer)), ...mirrors.map(mirror => follow(world, mirror))]
+  const work = [
+    ...writers.map(writer => writeRows(world, writer)),
+    ...documents.map(writer => writeDocuments(world, writer)),
+    ...mirrors.map(mirror => follow(world, mirror)),
+  ]
   await Bun.sleep(world.random.between(lifeMsMin, lifeMsMax))
   if (!server.alive) world.report('server', `it ended by itself: ${server.logs().slice(-2000)}`)
   await server.kill()
@@ -94,7 +110,7 @@ async function liveAndDie(world: RowWorld, server: Server, writers: readonly Row
   if ((await Promise.race([Promise.all(work), late])) === 'late') throw new Error(`requests hang ${windDownMsMax} ms after the kill`)
 }
 
-async function compare(world: RowWorld, writers: readonly RowWriter[], mirrors: readonly Mirror[]): Promise<void> {
+async function compare(world: RowWorld, { writers, mirrors }: Cast): Promise<void> {
   const all = await everything(world.url, 'entries')
   const table = new Map(all.map(row => [String(row.id), Number(row.value)]))
   await Promise.all(mirrors.map(mirror => catchUp(world, mirror, table)))
@@ -108,6 +124,19 @@ async function compare(world: RowWorld, writers: readonly RowWriter[], mirrors: 
     noteRowsFound(writer, new Set(rows.map(row => row.number)))
     settleRows(writer.ledger, found)
     world.totals.rowsVerified += rows.length
+  }
+}
+
+/** Every file is read, whole. */
+async function compareDocuments(world: RowWorld, writers: readonly RowWriter[]): Promise<void> {
+  const all = Map.groupBy(await everything(world.url, 'documents'), row => Number(row.writer))
+  for (const { ledger } of writers) {
+    const rows: FoundRow[] = []
+    for (const record of all.get(ledger.writer) ?? []) rows.push(await foundDocument(world, record))
+    const found: FoundRows = { rows, pair: [0, 0] }
+    world.violations.push(...verifyRows(ledger, found).map(({ stream, what }) => ({ stream: `documents, ${stream}`, what })))
+    settleRows(ledger, found)
+    world.totals.filesVerified += rows.length
   }
 }
 

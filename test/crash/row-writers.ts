@@ -12,13 +12,14 @@ export interface RowTotals {
   answersLost: number
   refusedBusy: number
   rowsVerified: number
+  filesVerified: number
   events: number
 }
 
 export class RowWorld {
   readonly random: Random
   readonly violations: Violation[] = []
-  readonly totals: RowTotals = { kills: 0, acked: 0, rowsAcked: 0, denied: 0, replayed: 0, answersLost: 0, refusedBusy: 0, rowsVerified: 0, events: 0 }
+  readonly totals: RowTotals = { kills: 0, acked: 0, rowsAcked: 0, denied: 0, replayed: 0, answersLost: 0, refusedBusy: 0, rowsVerified: 0, filesVerified: 0, events: 0 }
   /** True while requests are sent; false from the kill on. */
   running = false
 
@@ -177,7 +178,7 @@ function bodyOf({ ledger }: RowWriter, rows: readonly RowLedger[]): unknown {
   return records.length === 1 ? records[0] : records
 }
 
-function acknowledge(world: RowWorld, { ledger }: RowWriter, rows: readonly RowLedger[], ids: readonly string[]): void {
+export function acknowledge(world: RowWorld, { ledger }: RowWriter, rows: readonly RowLedger[], ids: readonly string[]): void {
   if (ids.length !== rows.length) world.report(`writer ${ledger.writer}`, `${rows.length} rows got ${ids.length} ids`)
   for (const [at, row] of rows.entries()) {
     const id = ids[at] ?? null
@@ -190,11 +191,11 @@ function acknowledge(world: RowWorld, { ledger }: RowWriter, rows: readonly RowL
 }
 
 /** A row that is certainly there and in no request. */
-function standing(world: RowWorld, { ledger }: RowWriter): RowLedger | undefined {
+export function standing(world: RowWorld, { ledger }: RowWriter): RowLedger | undefined {
   return world.random.pick([...ledger.rows.values()].slice(-200).filter(row => row.created === 'acked' && row.deleted === 'none' && row.id !== null))
 }
 
-async function refused(world: RowWorld, { ledger }: RowWriter, what: string, answer: Answer): Promise<void> {
+export async function refused(world: RowWorld, { ledger }: RowWriter, what: string, answer: Answer): Promise<void> {
   if (answer.status === 503 || answer.status === 429) return await busy(world)
   world.report(`writer ${ledger.writer}`, `${what} was answered ${answer.status}`)
 }
@@ -204,8 +205,8 @@ async function busy(world: RowWorld): Promise<void> {
   await Bun.sleep(busyPauseMs)
 }
 
-/** null: no answer came. `path` is below the record APIs, or `transaction`. */
-async function send(world: RowWorld, { ledger }: RowWriter, method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer | null> {
+/** Sends one request of one writer. null: no answer came. `path` is below the record APIs, or `transaction`. */
+export async function send(world: RowWorld, { ledger }: RowWriter, method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<Answer | null> {
   const url = path === 'transaction' ? `${world.url}/api/transaction/v1/execute` : `${world.url}/api/records/v1${path}`
   try {
     const answer = await fetch(url, { method, headers: { 'content-type': 'application/json', ...headers }, ...(body === undefined ? {} : { body: JSON.stringify(body) }) })
