@@ -2,6 +2,9 @@
 import { lookup } from 'node:dns/promises'
 import { join } from 'node:path'
 import { Elysia } from 'elysia'
+import { adminRecords, adminRoot } from './admin/admin-records.ts'
+import { controlRecords } from './admin/control-records.ts'
+import { OpenApi } from './admin/openapi.ts'
 import { controlRoutes } from './admin/routes.ts'
 import { userControlRoutes } from './admin/users/routes.ts'
 import { createAccounts, type Accounts } from './auth/accounts/accounts.ts'
@@ -10,7 +13,7 @@ import { observed, routesByPrefix, type RequestMeter } from './http/access-log.t
 import type { Authenticate } from './http/authenticate.ts'
 import { createCors, type Cors } from './http/cors.ts'
 import { errorResponse } from './http/errors.ts'
-import { securityHeaders, type HeaderPair } from './http/headers.ts'
+import { addMissingHeaders, securityHeaders, type HeaderPair } from './http/headers.ts'
 import { healthRoutes } from './http/health-routes.ts'
 import type { Fetch, HttpServer } from './http/listener.ts'
 import { checkMetricsAccess } from './http/metrics-access.ts'
@@ -106,21 +109,21 @@ export async function createApp(config: Config, seams: Seams): Promise<App> {
   const stopKeeper = keepMemorySmall({ clock, requests: () => meter.begun, dropUnused: () => streams.pages.dropUnused(), collect: () => Bun.gc(true) })
   const cors = createCors({ origins: config.http.corsOrigins })
   const common = commonFields(request => cors.headers(request))
-  const addresses = new WeakMap<Request, string | null>()
   const accounts = createAccounts({
     depot: config.depot,
     database: { write: (name, program) => records.store.write(name, program), readNow: (name, sql, params) => records.store.readNow(name, sql, params) },
     settings: () => accountSettings(config),
     foreign: verifier,
     addressBurst: config.server.authIpRateLimit,
-    addressOf: request => addresses.get(request) ?? null,
     common,
     clock,
     ids,
     log,
   })
+  const routes = publicRoutes(health, () => process.render(), accounts)
+  const openApi = new OpenApi({ router: () => routes, records, streamBasePath: root, transactions: config.server.enableRecordTransactions })
   let reloadConfig: App['reloadConfig'] = null
-  const surfaces = { config, seams, handler, records, health, meter, render: () => process.render(), accounts, cors, common, addresses, operator, reload: () => reloadConfig }
+  const surfaces = { config, seams, handler, records, health, meter, routes, openApi, render: () => process.render(), accounts, cors, common, operator, reload: () => reloadConfig }
   return {
     streams,
     records,
@@ -197,19 +200,26 @@ interface Surfaces {
   readonly records: Records
   readonly health: Health
   readonly meter: RequestMeter
+  readonly routes: ReturnType<typeof publicRoutes>
+  readonly openApi: OpenApi
   readonly render: () => string
   readonly accounts: Accounts
   readonly cors: Cors
   readonly common: Common
-  /** Of callers of the account routes. */
-  readonly addresses: WeakMap<Request, string | null>
   readonly operator: StreamOperator
   readonly reload: () => App['reloadConfig']
 }
 
+/** What Elysia answers of the public surface; the OpenAPI document has its routes from here, too. */
+function publicRoutes(health: Health, render: () => string, accounts: Accounts) {
+  return new Elysia({ name: 'public' }).use(healthRoutes(() => health.report())).use(metricsRoute(render)).use(accounts.routes)
+}
+
+const openApiPath = '/api/openapi.json'
+
 /** Everything that a network may reach. */
 function publicSurface(parts: Surfaces): Fetch {
-  const { config, seams, health, accounts, cors, common } = parts
+  const { config, seams, accounts, cors, common } = parts
   const names = requestIds(seams.ids, trustedProxies(config.proxy.trustedProxies))
   const log = seams.log.child('http')
   const refused = (error: unknown, request: Request) => {
@@ -219,13 +229,12 @@ function publicSurface(parts: Surfaces): Fetch {
   }
   const pages = new Elysia({ aot: true })
     .onError(({ error, request }) => refused(error, request))
-    .use(healthRoutes(() => health.report()))
-    .use(metricsRoute(parts.render))
-    .use(accounts.routes)
+    .use(parts.routes)
   const streams = streamSurface(parts, accounts.authenticateStreams(config.streamApis.length === 0 && config.auth.issuers.length === 0), common)
   const root = `${config.http.streamBasePath}/`
   const metricsAccess = { isPublic: config.http.metricsPublic, token: config.http.metricsToken }
   const records = recordSurface(parts, common)
+  const tools = toolSurface(parts, log)
   const fetch: Fetch = (request, server) => {
     if (request.method === 'OPTIONS') return cors.preflight(request)
     const { url } = request
@@ -233,7 +242,8 @@ function publicSurface(parts: Surfaces): Fetch {
     // Streams and records pass by the router: it costs an append a tenth of its time and has nothing to choose.
     if (url.startsWith(root, pathAt)) return streams(request, server)
     if (isRecordPath(url, pathAt)) return records(request, server)
-    if (url.startsWith('/api/auth/', pathAt)) parts.addresses.set(request, server.requestIP(request)?.address ?? null)
+    if (url.startsWith('/api/auth/', pathAt)) accounts.noteAddress(request, server.requestIP(request)?.address ?? null)
+    if (url.startsWith(adminRoot, pathAt) || pathOf(url) === openApiPath) return tools(request)
     if (pathOf(url) === '/metrics') checkMetricsAccess(metricsAccess, request, server.requestIP(request)?.address ?? null)
     return pages.fetch(request)
   }
@@ -268,16 +278,15 @@ function recordSurface({ config, records, accounts }: Surfaces, common: Common):
   return (request, server) => {
     const principal = accounts.authenticateRecords(request)
     const answered = principal instanceof Promise ? principal.then(known => answer(request, server, known)) : answer(request, server, principal)
-    return request.headers.has('cookie') ? withFreshCookie(accounts, request, answered) : answered
+    return accounts.withFreshCookie(request, answered)
   }
 }
 
-/** A refresh cookie that stood in for an access token brings a new one (trailbase-api.md §9.2). */
-async function withFreshCookie(accounts: Accounts, request: Request, answered: Response | Promise<Response>): Promise<Response> {
-  const response = await answered
-  const cookie = accounts.freshCookie(request)
-  if (cookie !== null) response.headers.append('Set-Cookie', cookie)
-  return response
+/** The APIs of administrators, and the document of all APIs. */
+function toolSurface({ config, records, accounts, openApi, common }: Surfaces, log: Log): (request: Request) => Promise<Response> {
+  const admin = adminRecords({ records, queryMsMax: config.records.queryTimeoutMs, log, gate: accounts.adminGate })
+  const document = async (request: Request) => openApi.answer(request, await accounts.authenticateRecords(request))
+  return async request => addMissingHeaders(await (pathOf(request.url) === openApiPath ? document(request) : admin(request)), Object.entries(common(request)))
 }
 
 function isRecordPath(url: string, at: number): boolean {
@@ -325,10 +334,12 @@ function controlSurface(parts: Surfaces): ControlFetch {
       }),
     )
   const streams = streamSurface(parts, asAdmin, () => ({}))
+  const tools = controlRecords({ records: parts.records, openApi: parts.openApi, queryMsMax: config.records.queryTimeoutMs, clock: seams.clock, ids: seams.ids, log })
   const root = `${config.http.streamBasePath}/`
   return async (request, server) => {
     try {
-      return await (pathOf(request.url).startsWith(root) ? streams(request, server) : pages.fetch(request))
+      if (pathOf(request.url).startsWith(root)) return await streams(request, server)
+      return await (tools(request) ?? pages.fetch(request))
     } catch (error) {
       return refused(error, request)
     }

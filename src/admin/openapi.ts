@@ -1,7 +1,7 @@
 /** The OpenAPI 3.1 document of a server: routes of the router, streams, and the record APIs of its depot as far as the caller may know them. */
 import { toOpenAPISchema } from '@elysiajs/openapi/openapi'
 import { build } from '../lib/build.ts'
-import { Refusal } from '../lib/errors.ts'
+import { fail, Refusal } from '../lib/errors.ts'
 import type { Principal } from '../lib/principal.ts'
 import { RecentMap } from '../lib/recent-map.ts'
 import type { SchemaMode } from '../records/json-schema.ts'
@@ -54,6 +54,7 @@ export class OpenApi {
 
   /** `GET /api/openapi.json`. */
   answer(request: Request, principal: Principal): Response {
+    if (request.method !== 'GET' && request.method !== 'HEAD') fail('method_not_allowed', { allow: 'GET, HEAD, OPTIONS' })
     const headers = { 'Content-Type': 'application/json', 'Cache-Control': 'private, no-cache', Vary: 'Authorization, Cookie' }
     return new Response(request.method === 'HEAD' ? null : this.text(principal, 'public'), { headers })
   }

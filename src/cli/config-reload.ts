@@ -18,7 +18,7 @@ export async function configReload(context: Context, { json, ...flags }: ReloadF
   const target = await runningTarget(context, loadDepot(context, flags))
   if (target === null) throw new OperatorError('no server runs on this depot', 'A start reads the configuration anyhow; --depot names another depot.', exitFailed)
   const response = await expectOk(await target.control('/config/reload', { method: 'POST' }), 'config reload', 'The old configuration stays in force.')
-  const answer = checked(isAnswer().Check, await response.json())
+  const answer = checked(isAnswer(), await response.json())
   for (const warning of answer.warnings) context.io.err(`warning: ${warning}\n`)
   const restart = answer.needs_restart.length === 0 ? '' : `; a restart is needed for ${answer.needs_restart.join(', ')}`
   const text = `applied: ${answer.applied.length === 0 ? 'migrations; no option changed' : answer.applied.join(', ')}${restart}\n`

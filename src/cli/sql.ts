@@ -40,7 +40,7 @@ async function run(context: Context, sql: string, flags: SqlFlags): Promise<numb
   try {
     const body = JSON.stringify({ query, attached_databases: flags.attach ?? [], read_only: flags.readOnly === true })
     const response = await expectOk(await target.control('/sql', { method: 'POST', body }), 'sql', '')
-    const result = checked(isResult().Check, parseExactJson(await response.bytes()))
+    const result = checked(isResult(), parseExactJson(await response.bytes()))
     await context.io.out(flags.json === true ? jsonText(result) : tableText(result))
     return exitOk
   } finally {

@@ -83,7 +83,7 @@ async function pumpRows(target: Target, table: string, text: RowText, { sink, pr
   for (let after: string | null = ''; after !== null; ) {
     const query = new URLSearchParams({ table, limit: String(limit), ...(after === '' ? {} : { after }) })
     const response = await expectOk(await target.control(`/table/rows?${query}`), `export ${table}`, '')
-    const page = checked(isPage().Check, await response.json())
+    const page = checked(isPage(), await response.json())
     const part: string[] = page.rows.map(row => text.row(rowOfWire(row), ++rows))
     const joined = part.join('')
     await write(joined)

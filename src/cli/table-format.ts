@@ -31,7 +31,7 @@ export function formatOf(flags: TableFlags, file: string | null): TableFormat | 
 
 export async function tableShape(target: Target, table: string): Promise<TableShape> {
   const response = await expectOk(await target.control(`/table?${new URLSearchParams({ table })}`), `table ${table}`, 'Name a table as in SQL, or DATABASE.TABLE.')
-  return checked(isShape().Check, await response.json())
+  return checked(isShape(), await response.json())
 }
 
 const isShape = lazily(() =>
@@ -52,8 +52,8 @@ const isShape = lazily(() =>
 )
 
 /** `value`, which a server sent, when it has the expected form. */
-export function checked<Value>(check: (value: unknown) => value is Value, value: unknown): Value {
-  if (check(value)) return value
+export function checked<Value>(form: { Check(value: unknown): value is Value }, value: unknown): Value {
+  if (form.Check(value)) return value
   throw new OperatorError('the server answers in a form that this program does not know', 'Use the same version of both.', exitFailed)
 }
 

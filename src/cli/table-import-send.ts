@@ -87,7 +87,7 @@ export class RowSender {
     this.#import = null
     const response = await this.#post('/table/import/finish', { import: id, conflict })
     if (!response.ok) await refusedRow(response, lines)
-    this.#stored = checked(isStored().Check, await response.json()).stored
+    this.#stored = checked(isStored(), await response.json()).stored
   }
 
   /** Stores what comes before a line that cannot be read; what fails of that counts instead of it. */
@@ -110,7 +110,7 @@ export class RowSender {
     this.#resumeLine = lines[0] ?? null
     const response = await this.#post('/table/rows', { table, columns, rows, conflict })
     if (!response.ok) await refusedRow(response, lines)
-    this.#stored += checked(isStored().Check, await response.json()).stored
+    this.#stored += checked(isStored(), await response.json()).stored
     this.#rows += rows.length
   }
 
@@ -118,7 +118,7 @@ export class RowSender {
     const { table } = this.#options
     if (this.#import === null) {
       const begun = await expectOk(await this.#post('/table/import', { table, columns }), `import into ${table}`, '')
-      this.#import = { id: checked(isBegun().Check, await begun.json()).import, columns, lines: [] }
+      this.#import = { id: checked(isBegun(), await begun.json()).import, columns, lines: [] }
     }
     if (!Bun.deepEquals(this.#import.columns, columns)) throw new LineError(lines[0] ?? 0, 'with --atomic every row has the same columns')
     await expectOk(await this.#post('/table/import/rows', { import: this.#import.id, rows }), `import into ${table}`, '')
