@@ -24,7 +24,7 @@ bun run bench [--quick] [--secs N] [--runs N] [--only KEY,…] [--peer NAME=URL]
   --runs N         rounds over all rows and servers; medians are reported (3)
   --only KEY,…     rows whose key begins so: append, batch, deliver, fanout, read, create, growth
   --peer NAME=URL  another server, by its root or its stream root; may be repeated
-  --bin PATH       our executable; 'source' for the sources (HEADWATER_BIN, dist/headwater when it is fresh, the sources)
+  --bin PATH       our executable; 'source' for the sources (HEADWATER_BIN, dist/headwater, built anew when it is stale)
   --markdown FILE  writes the report there too
 `
 

@@ -12,7 +12,7 @@ const help = `bun run crash [--only streams|records] [--kills N] [--mode acid|fi
   --mode M     storage mode; without it acid and file-durable take turns, half of the kills each
   --shards N   SQLite files in acid mode (the server's default)
   --seed N     repeats the choices of an earlier run (moments and operations; the machine still has its own timing)
-  --bin PATH   the executable; 'source' for the sources (HEADWATER_BIN, dist/headwater when it is fresh, the sources)
+  --bin PATH   the executable; 'source' for the sources (HEADWATER_BIN, dist/headwater, built anew when it is stale)
 `
 
 const { values } = parseArgs({

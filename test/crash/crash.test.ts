@@ -8,7 +8,7 @@ for (const [mode, kills, seed] of [
   ['acid', 6, 20_261],
   ['file-durable', 4, 20_262],
 ] as const) {
-  test(`${mode}: nothing acknowledged is lost or doubled over ${kills} kills`, async () => {
+  test.concurrent(`${mode}: nothing acknowledged is lost or doubled over ${kills} kills`, async () => {
     const result = await runCampaign({ mode, kills, seed })
     expect(result.violations).toEqual([])
     expect(result.totals.kills).toBe(kills)

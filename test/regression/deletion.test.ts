@@ -4,7 +4,7 @@ import { startServer } from '../support/server.ts'
 import { durableModes, limitMs, rounds } from './scale.ts'
 
 for (const mode of durableModes) {
-  test(`${mode}: what was deleted just before a crash stays deleted`, async () => {
+  test.concurrent(`${mode}: what was deleted just before a crash stays deleted`, async () => {
     await using server = await startServer({ mode })
     const headers = { 'content-type': 'text/plain' }
     for (let round = 0; round < rounds(6); round++) {

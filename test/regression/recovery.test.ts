@@ -7,7 +7,7 @@ const binary = { 'content-type': 'application/octet-stream' }
 const megabyte = 1_048_576
 
 for (const mode of durableModes) {
-  describe(mode, () => {
+  describe.concurrent(mode, () => {
     test('B1: ten boots after several log segments and checkpoints keep every acknowledged byte', async () => {
       await using server = await startServer({ mode })
       const url = `${server.base}/long`

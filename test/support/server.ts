@@ -133,11 +133,12 @@ class Running implements Server {
 
   async restart(env: Readonly<Record<string, string>> = {}): Promise<void> {
     if (this.alive) await this.stop()
+    const command = headwaterCommand(this.options.bin) // may build it first
     const startedMs = performance.now()
     const log = openSync(this.#logPath, 'a')
     this.#child = Bun.spawn({
       cmd: [
-        ...headwaterCommand(this.options.bin),
+        ...command,
         'serve',
         '--depot',
         this.depot,

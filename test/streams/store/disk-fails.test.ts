@@ -25,7 +25,7 @@ const faults: readonly (readonly ['acid' | 'file-durable', FailingCall, string])
 
 describe('EIO once', () => {
   for (const [mode, call, ending] of hasCompiler() ? faults : []) {
-    test(`${mode}: ${call} of ${ending}`, async () => {
+    test.concurrent(`${mode}: ${call} of ${ending}`, async () => {
       const disk = FailingDisk.make(join(root, `${mode}-${call}-${ending}`), call, ending)
       await using server = await startServer({ mode, env: disk.env })
       await assertFailStop(server, () => disk.arm())
@@ -34,7 +34,7 @@ describe('EIO once', () => {
   }
 
   if (hasCompiler()) {
-    test('file-durable: fdatasync of a stream file at the stop leaves the log as it is', async () => {
+    test.concurrent('file-durable: fdatasync of a stream file at the stop leaves the log as it is', async () => {
       const disk = FailingDisk.make(join(root, 'stop'), 'fdatasync', '.data')
       await using server = await startServer({ mode: 'file-durable', env: disk.env })
       const url = `${server.base}/s`
@@ -51,7 +51,7 @@ describe('EIO once', () => {
 
 describe('writes that the system refuses', () => {
   for (const mode of hasWriteLimit() ? (['acid', 'file-durable'] as const) : []) {
-    test(mode, async () => {
+    test.concurrent(mode, async () => {
       await using server = await startServer({ mode })
       await assertFailStop(server, () => limitWrites(server.pid, 200_000))
     })

@@ -17,7 +17,7 @@ const binary = { 'content-type': 'application/octet-stream' }
 const bodyBytes = 150_000
 
 if (way === 'root') {
-  describe.each([
+  describe.concurrent.each([
     ['acid', 96, 40],
     ['file-durable', 200, 100],
   ] as const)('%s on a disk of %i MB', (mode, megabytes, ballastMegabytes) => {

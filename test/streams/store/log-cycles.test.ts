@@ -21,7 +21,7 @@ const script = join(import.meta.dir, '../../support/store-process.ts')
 const segmentBytes = 256 * 1024
 const seed = Number(Bun.env['SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 
-describe.each(['file-durable', 'file-fast', 'acid'] as const)('%s', mode => {
+describe.concurrent.each(['file-durable', 'file-fast', 'acid'] as const)('%s', mode => {
   test(`ten boots in a row, each killed after more than three cycles of the log (seed ${seed})`, async () => {
     const random = new Random(seed)
     const directory = join(root, mode)
