@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { fail } from '../../lib/errors.ts'
 import type { Fields } from '../answers.ts'
 import type { RecordApi } from '../record-api.ts'
-import { byteRange } from './byte-range.ts'
+import { byteRange } from '../../http/byte-range.ts'
 import { contentDisposition } from './file-name.ts'
 import { mediaType } from './incoming-file.ts'
 import type { StoredObject } from './object-store.ts'
@@ -53,9 +53,9 @@ export function downloadAnswer(api: RecordApi, download: Download, { method, hea
   const status = range === 'whole' ? 200 : 206
   headers.set('Content-Length', String(end - from))
   if (method === 'HEAD' || from === end) return new Response(null, { status, headers })
-  // A stream: of a Blob of a file, Bun would look at the Range header itself.
   const body = content.body(from, end)
-  return new Response(body instanceof Blob ? body.stream() : body, { status, headers })
+  // Of a Blob of a file, Bun looks at the Range header itself: then a stream. Without one it goes from the disk to the socket by itself.
+  return new Response(body instanceof Blob && asked.has('range') ? body.stream() : body, { status, headers })
 }
 
 function downloadHeaders(api: RecordApi, { file, content, thumbnail, isByName, isInlineWanted }: Download, tag: string, common: Fields): Headers {

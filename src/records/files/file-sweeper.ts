@@ -36,9 +36,11 @@ export const sweepPeriodMs = 10 * 60_000
 /** An object may be without a row for so long. */
 export const pendingMsMax = 15 * 60_000
 /** Rows of the queue that are worked on together. */
-const batchRowsMax = 200
+const batchRowsMax = 1000
 /** Files of one commit usually come with others. */
 const eagerDelayMs = 20
+/** How long a stop waits for a round that runs. */
+const stopMsMax = 2000
 /** A round pauses this many times as long as the one before it took, so that big tables are not looked through all the time. */
 const pauseFactor = 9
 const errorCharactersMax = 500
@@ -71,7 +73,10 @@ export class FileSweeper {
     this.#isStopped = true
     this.#stopPeriod()
     for (const cancel of this.#planned.values()) cancel()
-    await this.#turn
+    // What is cut off is found again after the start.
+    const waiting = new AbortController()
+    await Promise.race([this.#turn, this.#parts.clock.sleep(stopMsMax, waiting.signal)])
+    waiting.abort()
   }
 
   /** A commit in `database`: looks soon whether it left files. */

@@ -3,6 +3,7 @@ import { OperatorError } from '../../lib/errors.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import { openReader, openWriter } from '../../storage/database.ts'
+import { withFilesQueued } from '../files/migrating.ts'
 import { dropTriggers, storedTriggersSql } from '../changes/triggers.ts'
 import { builtInSteps, type BuiltInStep } from './built-in.ts'
 import { brokenReferences, newlyBroken } from './foreign-keys.ts'
@@ -134,11 +135,13 @@ function applyFile(db: Connection, file: MigrationFile, options: MigrationOption
   try {
     return inTransaction(db, '_schema_history', file, options.clock, () => {
       endCapture(db)
-      for (const statement of statements) {
-        current = statement
-        db.run(statement.text)
-      }
-      current = null
+      withFilesQueued(db, () => {
+        for (const statement of statements) {
+          current = statement
+          db.run(statement.text)
+        }
+        current = null
+      })
       refuseBrokenReferences(db, file, options)
     })
   } catch (error) {

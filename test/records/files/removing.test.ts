@@ -3,11 +3,15 @@ import { describe, expect, test } from 'bun:test'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Clock } from '../../../src/lib/clock.ts'
+import { systemClock, type Clock } from '../../../src/lib/clock.ts'
+import { systemIds } from '../../../src/lib/ids.ts'
 import { Metrics } from '../../../src/lib/metrics.ts'
 import type { SqlValue } from '../../../src/lib/sql-value.ts'
 import { DiskObjects } from '../../../src/records/files/disk-objects.ts'
 import { deletionAttemptsMax, pendingMsMax, sweepPeriodMs } from '../../../src/records/files/file-sweeper.ts'
+import { withFilesQueued } from '../../../src/records/files/migrating.ts'
+import { registerFunctions } from '../../../src/records/functions/register.ts'
+import { openMigrator } from '../../../src/records/migrations/apply.ts'
 import { ManualClock } from '../../support/manual-clock.ts'
 import { json, startRecordServer, type RecordServer } from '../../support/record-server.ts'
 
@@ -74,6 +78,28 @@ async function make(server: RecordServer, path: string, body: unknown): Promise<
 }
 
 const nothingQueued = (scene: Scene) => scene.rows('SELECT count(*) FROM _file_deletions')[0]?.[0] === 0n
+
+describe('triggers', () => {
+  test('are left alone while they are what they should be', async () => {
+    await using scene = await openScene()
+    const version = () => scene.rows('PRAGMA schema_version')
+    const before = version()
+    await scene.server.records.files.syncTriggers()
+    await scene.server.records.refresh()
+    expect(version()).toEqual(before)
+  })
+
+  test('are there while a migration changes other columns', async () => {
+    await using scene = await openScene()
+    const path = join(scene.server.directory, 'data', 'main.db')
+    const migrator = openMigrator({ path, functions: db => registerFunctions(db, { schemas: new Map(), ids: systemIds, clock: systemClock }) })
+    const triggers = () => scene.rows("SELECT name FROM sqlite_schema WHERE type = 'trigger' AND name GLOB '_files:*' ORDER BY 1").flat()
+    const before = triggers()
+    withFilesQueued(migrator, () => void migrator.run('ALTER TABLE docs DROP COLUMN many'))
+    migrator.close()
+    expect(triggers()).toEqual(before.filter(name => !String(name).startsWith('_files:docs:many:')))
+  })
+})
 
 describe('files go', () => {
   test('with rows that SQL deletes or changes, in every table and database', async () => {
