@@ -78,10 +78,18 @@ function readShape(api: RecordApi, { expand, fields }: ReadQuery, isAdmin: boole
   const expansion = new Expansion(target => rules.ofTarget(target))
   const shown = [...new Set([...selectedColumns(api, fields, false), ...expandedColumns(api, expand)])]
   const specs = expansion.fields(shown, api.expand, expand, selection, pageName)
-  const where = [...api.key.map((column, i) => `${columnSql(column)} = ?${i + 1}`), ...(rule === null ? [] : [rule])].join(' AND ')
+  const where = [...api.key.map((column, i) => `${columnSql(column)} = ?${i + 1}`), ...(rule === null ? [] : [asFilter(rule)])].join(' AND ')
   const rest = `${selection.sql('_ROW_')} FROM ${qualified(api.relation.database, api.relation.name)} AS _ROW_ WHERE ${where} LIMIT 1`
   const sql = first === 0 ? `SELECT ${rest}` : withArms(`SELECT 0, ${rest}`, selection.width, expansion.arms)
   return { sql, usesUser: rules.usesUser, arms: expansion.arms.map(arm => arm.spec), text: rowText(specs), first }
+}
+
+/**
+ * SQLite makes a join of an EXISTS in WHERE, which serves scans and takes 10 µs where the row is found by its key; behind a plus, which does
+ * nothing else, it is a sub-select of 3 µs (docs/measurements.md).
+ */
+function asFilter(rule: string): string {
+  return `+(${rule})`
 }
 
 /** A rule that ends in an error denies. */
