@@ -44,15 +44,19 @@ export class EventSink {
     return this.#ended
   }
 
-  /** Writes whole frames; only while there is room, or what is written is kept in memory. */
+  /** Hands over whole frames; only while there is room, or what is written is kept in memory. They go out at the next `flush`. */
   write(frames: Uint8Array): void {
     const taken = this.#sink?.write(frames as Uint8Array<ArrayBuffer>)
-    void this.#sink?.flush()
     this.#sent = true
     if (!(taken instanceof Promise)) return
     this.#waits = true
     const drained = () => this.#drained()
     taken.then(drained, drained)
+  }
+
+  /** Sends what was written, in one piece. */
+  flush(): void {
+    void this.#sink?.flush()
   }
 
   /** Called about twice a second for each. */
@@ -64,7 +68,8 @@ export class EventSink {
       this.#blockedSinceMs = null
       if (!this.roomy || nowMs - this.#activeMs < limits.keepAliveMs) return
       this.#activeMs = nowMs
-      return this.write(this.#parts.keepAlive())
+      this.write(this.#parts.keepAlive())
+      return this.flush()
     }
     this.#blockedSinceMs ??= nowMs
     // What the socket holds stays until its idle limit cuts it: a reset could lose what the client has not read yet.

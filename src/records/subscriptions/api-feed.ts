@@ -13,6 +13,7 @@ export interface ApiFeedParts {
   readonly readAside: ReadAside
   readonly position: () => number
   readonly page: (after: number) => ChangePage
+  readonly touched: (subscriber: Subscriber) => void
   readonly told: (what: 'event' | 'loss') => void
   readonly failed: (error: unknown) => void
   /** A subscriber's connection is over. */
@@ -124,6 +125,10 @@ export class ApiFeed implements Source {
 
   told(what: 'event' | 'loss'): void {
     this.#parts.told(what)
+  }
+
+  touched(subscriber: Subscriber): void {
+    this.#parts.touched(subscriber)
   }
 
   failed(error: unknown): void {

@@ -3,6 +3,7 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Change, ChangeLog } from '../changes/change-log.ts'
 import type { ApiFeed } from './api-feed.ts'
 import { sliceMsMax } from './limits.ts'
+import type { Subscriber } from './subscriber.ts'
 
 export interface DatabaseFeedParts {
   readonly clock: Clock
@@ -20,6 +21,8 @@ export class DatabaseFeed {
   #heardMs: number | null = null
   #isRunning = false
   #sliceEndsMs = 0
+  /** Subscribers that were written to since the last sending. */
+  readonly #touched = new Set<Subscriber>()
 
   constructor(log: ChangeLog, parts: DatabaseFeedParts) {
     this.log = log
@@ -42,6 +45,11 @@ export class DatabaseFeed {
     if (this.isIdle && !this.#isRunning) this.#position = head
   }
 
+  /** What was written to `subscriber` goes out with the rest of this slice: one piece for many changes. */
+  touch(subscriber: Subscriber): void {
+    this.#touched.add(subscriber)
+  }
+
   /** Changes may have come. Never waits: who committed gets the answer first. */
   wake(): void {
     if (this.isIdle) return
@@ -58,6 +66,7 @@ export class DatabaseFeed {
     } catch (error) {
       this.#parts.failed(error)
     } finally {
+      this.#flush()
       this.#isRunning = false
     }
   }
@@ -68,7 +77,11 @@ export class DatabaseFeed {
     this.#heardMs = null
     const page = this.log.page(this.#position)
     if (page.kind === 'lost') return this.#lose(page.horizon)
-    for (const change of page.changes) await this.#tell(change)
+    for (const change of page.changes) {
+      const later = this.#tell(change)
+      if (later !== undefined) await later
+    }
+    this.#flush()
     if (heardMs !== null) this.#parts.delivered(this.#parts.clock.monotonic() - heardMs)
     return page.changes.length > 0 || this.#heardMs !== null
   }
@@ -81,14 +94,21 @@ export class DatabaseFeed {
       const told = feed.deliver(change)
       if (told !== undefined) slow.push(told)
     }
+    if (slow.length > 0) this.#flush()
     if (slow.length > 0) return Promise.all(slow).then(() => void (this.#position = change.seq))
     this.#position = change.seq
     return this.#parts.clock.monotonic() < this.#sliceEndsMs ? undefined : this.#yield()
   }
 
   async #yield(): Promise<void> {
+    this.#flush()
     await new Promise(resolve => setImmediate(resolve))
     this.#startSlice()
+  }
+
+  #flush(): void {
+    for (const subscriber of this.#touched) subscriber.flush()
+    this.#touched.clear()
   }
 
   #startSlice(): void {

@@ -13,6 +13,8 @@ export interface Source {
   page(after: number): ChangePage
   /** What `subscriber` is to be told of `change`; a promise where the rule is slow. */
   judge(change: Change, subscriber: Subscriber): Verdict | Promise<Verdict>
+  /** Something was written to it that `flush` sends. */
+  touched(subscriber: Subscriber): void
   /** Its connection is over. */
   ended(subscriber: Subscriber, how: 'finished' | 'abandoned'): void
   /** For the figures. */
@@ -120,6 +122,11 @@ export class Subscriber {
     this.#end()
   }
 
+  /** Sends the events of the last changes, in one piece. */
+  flush(): void {
+    this.#sink.flush()
+  }
+
   /** Ends it behind what was sent; it can resume. */
   close(): void {
     this.#sink.close()
@@ -147,8 +154,11 @@ export class Subscriber {
       return false
     }
     this.#seq++
-    if (waiting === 0 && this.#sink.roomy) this.#sink.write(frame)
-    else this.#enqueue(frame)
+    if (waiting > 0 || !this.#sink.roomy) this.#enqueue(frame)
+    else {
+      this.#sink.write(frame)
+      this.#source.touched(this)
+    }
     return true
   }
 
@@ -164,14 +174,15 @@ export class Subscriber {
 
   /** Sends what waits; then what it has to read. */
   #drained(): void {
-    if (!this.#flush()) return
-    if (this.#isEnding) return this.#sink.close()
-    if (this.#snapshot !== null && !this.#sendSnapshot(this.#snapshot)) return
-    if (!this.#isLive && !this.#isReading) void this.#catchUp()
+    const isRoomy = this.#sendQueue() && (this.#snapshot === null || this.#isEnding || this.#sendSnapshot(this.#snapshot))
+    this.#sink.flush()
+    if (!isRoomy) return
+    if (this.#isEnding) this.#sink.close()
+    else if (!this.#isLive && !this.#isReading) void this.#catchUp()
   }
 
   /** True when nothing waits. */
-  #flush(): boolean {
+  #sendQueue(): boolean {
     while (this.#queued < this.#queue.length && this.#sink.roomy) {
       const frame = this.#queue[this.#queued++]
       if (frame !== undefined) this.#sink.write(frame)
@@ -204,6 +215,7 @@ export class Subscriber {
       while (this.#sink.roomy && !this.#isEnding && !this.#isLive) {
         if (this.#at >= this.#source.position) this.#isLive = true
         else await this.#readPage()
+        this.#sink.flush()
       }
     } catch (error) {
       this.#source.failed(error)

@@ -175,6 +175,7 @@ export class Subscriptions {
       readAside: (database, statements) => this.#read(database, statements),
       position: () => feed.position,
       page: after => feed.log.page(after),
+      touched: subscriber => feed.touch(subscriber),
       told: what => void this.figures[what === 'event' ? 'events' : 'losses']++,
       failed: error => this.#parts.log.error('a subscription failed', { error: String(error) }),
       ended: (subscriber, how) => this.#ended(subscriber, how),
