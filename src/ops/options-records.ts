@@ -23,7 +23,7 @@ export const serverOptions = {
   'server.request_size_limit_bytes': derived(bytes(1, 512 * 1024 ** 2), 'limits.max_request_body_bytes', values => Number(values.get('limits.max_request_body_bytes')), 'Largest body of a request to the record APIs; a larger one is answered with 413.', trail),
   'server.enable_record_transactions': option(boolean, false, 'Serve `/api/transaction/v1/execute`: several record operations in one transaction.', trail),
   'server.logs_retention_sec': option(integer(0, secsMax), 604_800, 'How long the log of requests is kept in the depot.', unused),
-  'server.auth_ip_rate_limit': unset(integer(1, 1_048_576), 'Most requests to the account routes that one address may make at once.', unused),
+  'server.auth_ip_rate_limit': unset(integer(1, 1_048_576), 'Most posts to the account routes that one address may send at once; it gets back one a second. Unset: any number.', trail),
   'server.backup_window_size': option(integer(1, 1_048_576), 5, 'How many backups are kept.', unused),
   'server.s3_storage_config.endpoint': unset(words, 'Address of an S3 service for files of records. Set: they go there instead of records.uploads_dir.', trail),
   'server.s3_storage_config.region': unset(words, 'Region of the bucket.', trail),

@@ -86,8 +86,8 @@ test('a whole configuration of TrailBase', () => {
   })
   expect(config.recordApis[1]).toMatchObject({ tableName: 'analytics.event', attachedDatabases: ['analytics'], conflictResolution: null, listingHardLimit: 1024 })
   expect(warnings).toEqual([
-    'server.logs_retention_sec, server.auth_ip_rate_limit are not used by this version',
-    'auth.enable_otp_signin, auth.oauth_providers, auth.user_identifier are not used by this version',
+    'server.logs_retention_sec is not used by this version',
+    'auth.enable_otp_signin, auth.oauth_providers are not used by this version',
     'email.smtp_host, email.smtp_port, email.smtp_username, email.smtp_password, email.sender_name, email.sender_address, email.otp_template.subject, email.otp_template.body are not used by this version',
     'jobs.system_jobs is not used by this version',
   ])
