@@ -149,7 +149,7 @@ async function logoutEverywhere(parts: AccountRoutesParts, request: Request): Pr
   const { credentials, signIn, settings } = parts
   const target = new URL(request.url).searchParams.get('redirect_uri')
   const redirect = target === null ? null : parts.checkRedirect(target)
-  if (request.headers.has('cookie') && !isSameOrigin(request, settings().siteUrl)) fail('forbidden', { detail: 'cookies of another origin’s page' })
+  if (request.headers.has('cookie') && !isSameOrigin(request, settings())) fail('forbidden', { detail: 'cookies of another origin’s page' })
   const session = credentials.refreshToken(request)
   const userId = credentials.accessToken(request)?.principal.account?.id ?? (session === null ? undefined : signIn.sessionUser(session.token)?.id)
   if (userId !== undefined) await signIn.endAll(userId)

@@ -4,7 +4,7 @@ import { fail, Refusal } from '../../lib/errors.ts'
 import { anonymous, type Principal } from '../../lib/principal.ts'
 import type { OwnPrincipal, OwnTokens } from '../own-tokens.ts'
 import { accessCookie, cookieOf, cookieText, refreshCookie } from './cookies.ts'
-import { isAllowedRedirect } from './redirects.ts'
+import { isAllowedRedirect, isLoopback } from './redirects.ts'
 import type { AccountSettings } from './settings.ts'
 import type { SignIn } from './sign-in.ts'
 
@@ -84,7 +84,7 @@ export class Credentials {
 
   #byCookie(request: Request): OwnPrincipal | null {
     const principal = this.#cookiePrincipal(request)
-    if (principal !== null && !isSafe(request) && !isSameOrigin(request, this.#parts.settings().siteUrl)) {
+    if (principal !== null && !isSafe(request) && !isSameOrigin(request, this.#parts.settings())) {
       fail('forbidden', { detail: 'cookies of another origin’s page' })
     }
     return principal
@@ -128,11 +128,15 @@ export function isSecureSite({ siteUrl, isDev }: AccountSettings): boolean {
   return !isDev && siteUrl?.startsWith('https:') === true
 }
 
-/** Whether no page of another origin sent this request with the browser's cookies; programs that are no browsers say nothing. */
-export function isSameOrigin(request: Request, siteUrl: string | null): boolean {
+/**
+ * Whether no page of another origin sent this request with the browser's cookies; programs that are no browsers say nothing. While developing, pages
+ * that this machine serves on another port are no strangers.
+ */
+export function isSameOrigin(request: Request, { siteUrl, isDev }: AccountSettings): boolean {
+  const origin = request.headers.get('origin')
+  if (isDev && origin !== null && isLoopback(URL.parse(origin)?.hostname ?? '')) return true
   const site = request.headers.get('sec-fetch-site')
   if (site !== null) return site === 'same-origin' || site === 'none'
-  const origin = request.headers.get('origin')
   if (origin === null) return true
   // The scheme is compared only with the configured address: behind a proxy we do not know ours.
   if (siteUrl !== null && URL.parse(siteUrl)?.origin === origin) return true
@@ -143,7 +147,7 @@ export function isSameOrigin(request: Request, siteUrl: string | null): boolean 
 export function maySetCookies(request: Request, settings: AccountSettings): boolean {
   const { auth, siteUrl, isDev } = settings
   const origin = request.headers.get('origin')
-  if (isSameOrigin(request, siteUrl)) return true
+  if (isSameOrigin(request, settings)) return true
   if (origin === null || !/^https?:\/\//.test(origin)) return false
   return isAllowedRedirect(`${origin}/`, { ...auth, siteUrl, isDev }) || auth.redirectUriAllowlist.some(uri => URL.parse(uri)?.origin === origin)
 }

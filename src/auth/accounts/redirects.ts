@@ -46,6 +46,7 @@ export function isAllowedRedirect(uri: string, policy: RedirectPolicy): boolean 
   return policy.isDev && isLoopback(url.hostname)
 }
 
-function isLoopback(hostname: string): boolean {
+/** Whether a URL's host is this machine. */
+export function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname.endsWith('.localhost') || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }

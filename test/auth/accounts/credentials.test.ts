@@ -127,6 +127,17 @@ test('a write with cookies that a page of another origin sent', async () => {
   expect(() => server.accounts.credentials.user(new Request(server.url, { headers: { ...cookie, Upgrade: 'websocket', Origin: 'https://evil.example' } }))).toThrow('forbidden')
 })
 
+test('while developing, pages of this machine may write with cookies', async () => {
+  const write = async (isDev: boolean, origin: string) => {
+    await using server = await startAccountServer({ isDev })
+    await server.addUser('a@example.com', 'password')
+    const { auth_token } = await tokensOf(server, 'a@example.com')
+    return (await asker(server)('records', { Cookie: `auth_token=${auth_token}`, Origin: origin, 'Sec-Fetch-Site': 'same-site' }, 'POST')).status
+  }
+  const page = 'http://localhost:5173'
+  expect([await write(true, page), await write(false, page), await write(true, 'https://evil.example')]).toEqual([200, 403, 403])
+})
+
 test('the gate of administration: by the database, with the token’s proof', async () => {
   await using server = await startAccountServer()
   await server.addUser('admin@example.com', 'password', { admin: 1n })
