@@ -19,4 +19,5 @@ export function addUser(program: Command, context: Context): void {
 export function addToken(program: Command, context: Context): void {
   const token = program.command('token').description('Make access tokens')
   addMint(token, context, 'access')
+  addExamples(token, [['headwater token mint ann@example.com', 'a token for the header Authorization: Bearer …']])
 }

@@ -11,6 +11,7 @@ setDefaultTimeout(60_000)
 const commands = [
   'serve', 'run', 'check', 'health', 'completion', 'version', 'config', 'config check', 'config print', 'migration', 'stream', 'stream ls',
   'stream create', 'stream append', 'stream tail', 'stream export', 'stream import', 'stream rm',
+  'user', 'user add', 'user list', 'user mint', 'token', 'token mint',
 ]
 
 describe('usage', () => {
