@@ -42,8 +42,8 @@ export class FileStaging {
     }
     metrics.stored(head.size)
     const original = about.filename === null ? null : originalName(about.filename)
-    const texts = withText({ original_filename: original, content_type: about.contentType, mime_type: await sniffed(head.bytes) })
-    return new StagedFile({ id, filename: uniqueName(original, ids), ...texts }, head.size)
+    const named = { id, ...withText({ original_filename: original }), filename: uniqueName(original, ids) }
+    return new StagedFile({ ...named, ...withText({ content_type: about.contentType, mime_type: await sniffed(head.bytes) }) }, head.size)
   }
 
   /** Removes what will have no row. What cannot be removed now, the sweep removes. */

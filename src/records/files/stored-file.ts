@@ -46,6 +46,6 @@ function parsed(text: string): unknown {
 type Optional = 'original_filename' | 'content_type' | 'mime_type'
 
 /** The members that have a text. */
-export function withText(members: Readonly<Record<Optional, string | null | undefined>>): Partial<Record<Optional, string>> {
+export function withText(members: Readonly<Partial<Record<Optional, string | null | undefined>>>): Partial<Record<Optional, string>> {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => typeof value === 'string'))
 }

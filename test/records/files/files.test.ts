@@ -2,6 +2,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { anonymous } from '../../../src/lib/principal.ts'
+import { planUpdate } from '../../../src/records/writing/plans.ts'
 import { json, startRecordServer, type RecordServer } from '../../support/record-server.ts'
 
 const tables = (name: string) => `
@@ -180,6 +182,25 @@ describe('keeping files', () => {
     expect((await alice(`/ruled/${other}`, json('PATCH', { one: { filename: 'nothing' } }))).status).toBe(403)
     expect((await ask('/docs/9999', json('PATCH', { one: { filename: 'x' } }))).status).toBe(404)
   })
+})
+
+test('a file that goes while it is being kept refuses the update', async () => {
+  const id = await created('/docs', { one: { filename: 'a', data: data('a') } })
+  const { one } = (await record(`/docs/${id}`)) as { one: object }
+  const api = server.records.api('docs')
+  if (api === undefined) throw new Error('there is an API')
+  const key = [BigInt(id)]
+  const request = server.records.files.begin(api, key)
+  const column = api.columnsByName.get('one')
+  if (column === undefined) throw new Error('there is a column')
+  const value = await request.take(column, one)
+  const plan = planUpdate(api, key, { columns: [column], values: [value] }, { versions: null, guards: request.guards() }, anonymous)
+  const steps = plan.map(({ step }) => step)
+  expect((await server.records.store.write('main', { steps })).ok).toBe(true)
+  await ask(`/docs/${id}`, json('PATCH', { one: null }))
+  const result = await server.records.store.write('main', { steps })
+  expect(result).toEqual({ ok: false, step: 0, why: 'unmet' })
+  expect(await record(`/docs/${id}`)).toMatchObject({ one: null })
 })
 
 describe('who may download', () => {
