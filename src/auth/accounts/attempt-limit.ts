@@ -28,7 +28,7 @@ export class AttemptLimit {
     this.#clock = clock
   }
 
-  /** Counts an attempt as a failure until `succeeded` says otherwise, so that attempts at the same time count, too. Refuses `too_many_requests`. */
+  /** Counts an attempt as a failure until it is taken back, so that attempts at the same time count, too. Refuses `too_many_requests`. */
   begin(account: string): void {
     const nowMs = this.#clock.monotonic()
     const known = this.#failures.get(account)
@@ -39,7 +39,7 @@ export class AttemptLimit {
   }
 
   /** The attempt that began was a good one. Earlier failures stay: somebody who knows one password may not try others without end. */
-  succeeded(account: string): void {
+  takeBack(account: string): void {
     const known = this.#failures.get(account)
     if (known !== undefined && known.count > 0) known.count--
   }

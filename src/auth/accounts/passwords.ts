@@ -29,11 +29,10 @@ export class Passwords {
 
   /**
    * Whether `password` is that of `hash` (argon2id, or bcrypt of users who came from elsewhere). Without a hash the work is the same and the answer is
-   * no, so that time does not tell who exists. `begin` is called when its turn comes and may refuse. Refuses `overloaded`.
+   * no, so that time does not tell who exists. Refuses `overloaded`.
    */
-  async verify(password: string, hash: string | null, begin: () => void): Promise<boolean> {
+  async verify(password: string, hash: string | null): Promise<boolean> {
     return await this.#inTurn(async () => {
-      begin()
       const isLong = Buffer.byteLength(password) > passwordBytesMax
       const isRight = await this.#compare(isLong || password === '' ? 'x' : password, hash ?? decoy)
       return isRight && hash !== null && !isLong && password !== ''

@@ -5,6 +5,7 @@ import { fail } from '../../lib/errors.ts'
 import type { Ids } from '../../lib/ids.ts'
 import { RecentMap } from '../../lib/recent-map.ts'
 import { subjectOf, userIdOfSubject, type AccessClaims, type OwnTokens } from '../own-tokens.ts'
+import { AccountTurns } from './account-turns.ts'
 import { AttemptLimit } from './attempt-limit.ts'
 import { checkPassword, checkUsername } from './password-policy.ts'
 import { Passwords } from './passwords.ts'
@@ -57,6 +58,7 @@ export class SignIn {
   readonly #parts: SignInParts
   readonly #passwordAttempts: AttemptLimit
   readonly #codeAttempts: AttemptLimit
+  readonly #turns = new AccountTurns()
   /** By user: the last step whose code was taken. */
   readonly #lastSteps = new RecentMap<string, number>(lastCodesMax)
 
@@ -70,10 +72,9 @@ export class SignIn {
   async login(name: UserName, password: string): Promise<LoginResult> {
     const { users, passwords, tokens } = this.#parts
     const user = users.byName(name)
-    const account = user === null ? name.text.toLowerCase() : keyOf(user.id)
-    const isRight = await passwords.verify(password, user?.passwordHash ?? null, () => this.#passwordAttempts.begin(account))
+    const account = user === null ? keyOfNobody(name.text) : keyOf(user.id)
+    const isRight = await this.#turns.run(account, () => this.#attempt(account, () => passwords.verify(password, user?.passwordHash ?? null)))
     if (!isRight || user === null) return fail('unauthorized', {})
-    this.#passwordAttempts.succeeded(account)
     if (user.unverifiedEmail !== null) return fail('unauthorized', {})
     if (user.totpSecret === null) return { kind: 'user', user }
     return { kind: 'secondStep', mfaToken: tokens.mintPending(subjectOf(user.id), pendingSecs) }
@@ -183,13 +184,25 @@ export class SignIn {
     return { auth_token: this.#parts.tokens.mint(claims), csrf_token: claims.csrf_token }
   }
 
+  /** Counts as a failure unless it ends well, or was not made for want of room. */
+  async #attempt(account: string, verify: () => Promise<boolean>): Promise<boolean> {
+    this.#passwordAttempts.begin(account)
+    let isFailure = false
+    try {
+      isFailure = !(await verify())
+      return !isFailure
+    } finally {
+      if (!isFailure) this.#passwordAttempts.takeBack(account)
+    }
+  }
+
   #spendCode(user: User, secret: string, code: string): void {
     const account = keyOf(user.id)
     this.#codeAttempts.begin(account)
     const step = matchingStep(secret, code, this.#parts.clock.now())
     if (step === null || step <= (this.#lastSteps.get(account) ?? -1)) fail('unauthorized', {})
     this.#lastSteps.set(account, step)
-    this.#codeAttempts.succeeded(account)
+    this.#codeAttempts.takeBack(account)
   }
 
   #userOf(subject: string): User | null {
@@ -213,6 +226,11 @@ function isAnonymous(user: User): boolean {
 
 function keyOf(id: Uint8Array): string {
   return id.toHex()
+}
+
+/** A name that nobody has, of any length. */
+function keyOfNobody(text: string): string {
+  return new Bun.CryptoHasher('sha256').update(text.toLowerCase()).digest('base64url')
 }
 
 function isSame(a: string, b: string): boolean {

@@ -1,5 +1,6 @@
 /** How often an account may be tried and an address may ask, turned by hand. */
 import { expect, test } from 'bun:test'
+import { AccountTurns, attemptsWaitingMax } from '../../../src/auth/accounts/account-turns.ts'
 import { AddressLimit } from '../../../src/auth/accounts/address-limit.ts'
 import { AttemptLimit } from '../../../src/auth/accounts/attempt-limit.ts'
 import { Refusal } from '../../../src/lib/errors.ts'
@@ -34,12 +35,12 @@ test('successes do not count, and do not take failures back', () => {
   const limit = new AttemptLimit({ failuresMax: 3, windowMs: 60_000 }, new ManualClock())
   for (let at = 0; at < 50; at++) {
     limit.begin('a')
-    limit.succeeded('a')
+    limit.takeBack('a')
   }
   limit.begin('a')
   limit.begin('a')
   limit.begin('a')
-  limit.succeeded('a')
+  limit.takeBack('a')
   expect([retryAfter(() => limit.begin('a')), retryAfter(() => limit.begin('a'))]).toEqual([0, 60])
 })
 
@@ -63,4 +64,31 @@ test('a /64 is one address', () => {
   expect(['2001:db8:0:1::2', '2001:db8::1:aaaa:bbbb:cccc:dddd', '2001:0db8:0000:0001:0:0:0:9'].map(asks)).toEqual([1, 1, 1])
   expect(asks('2001:db8:0:2::1')).toBe(0)
   expect([asks('::1'), asks('::2')]).toEqual([0, 1])
+})
+
+test('attempts of one account take turns, those of others do not wait, and a line has an end', async () => {
+  const turns = new AccountTurns()
+  const log: string[] = []
+  const gates = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const attempt = (account: string, name: string, gate?: Promise<void>) =>
+    turns.run(account, async () => {
+      log.push(`${name} begins`)
+      await gate
+      log.push(`${name} ends`)
+      if (name === 'fails') throw new Error(name)
+      return name
+    })
+  const first = attempt('a', 'fails', gates[0]?.promise).catch((error: Error) => error.message)
+  const second = attempt('a', 'second')
+  expect(await attempt('b', 'other')).toBe('other')
+  expect(log).toEqual(['fails begins', 'other begins', 'other ends'])
+  gates[0]?.resolve()
+  expect([await first, await second]).toEqual(['fails', 'second'])
+  expect(log.slice(3)).toEqual(['fails ends', 'second begins', 'second ends'])
+
+  const crowd = Array.from({ length: attemptsWaitingMax + 1 }, (_, at) => attempt('a', String(at), at === 0 ? gates[1]?.promise : undefined))
+  expect(await attempt('a', 'late').catch((error: Refusal) => error.code)).toBe('overloaded')
+  gates[1]?.resolve()
+  expect((await Promise.all(crowd)).length).toBe(attemptsWaitingMax + 1)
+  expect(await attempt('a', 'later')).toBe('later')
 })

@@ -137,6 +137,14 @@ test('guesses at the same time count, too', async () => {
   expect(seen.toSorted()).toEqual([401, 401, 401, ...Array<number>(9).fill(429)])
 })
 
+test('good logins of one account at the same time are no guesses', async () => {
+  await using server = await startAccountServer()
+  await server.addUser('a@example.com', 'password')
+  const login = async (password: string) => (await server.post('/login', { email: 'a@example.com', password })).status
+  expect([await login('wrong'), await login('wrong')]).toEqual([401, 401])
+  expect(await Promise.all(Array.from({ length: 20 }, () => login('password')))).toEqual(Array<number>(20).fill(200))
+})
+
 test('the second step: a code counts once, and guessing ends', async () => {
   const clock = new ManualClock(Date.now())
   await using server = await startAccountServer({ clock })
