@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { Type, type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { OperatorError } from '../../lib/errors.ts'
+import { syncDirectory } from '../../storage/sync-directory.ts'
 
 const layoutSchema = Type.Object({
   /** Form of the directory; a later one is refused. */
@@ -17,9 +18,6 @@ const layoutSchema = Type.Object({
   made: Type.Boolean(),
 })
 export type Layout = Static<typeof layoutSchema>
-
-/** What an operator does about damaged files. */
-export const damageRemedy = 'run `headwater check`, then restore the data directory from a backup'
 
 /** As it stands in the file: with a checksum, for a flipped digit would still be a layout. */
 const layoutCheck = lazily(() => Compile(Type.Intersect([layoutSchema, Type.Object({ sum: Type.Integer() })])))
@@ -62,14 +60,4 @@ function sumOf(layout: Layout): number {
 export function shardFiles(directory: string, layout: Pick<Layout, 'family' | 'shards'>): readonly string[] {
   if (layout.family === 'file') return [join(directory, 'file', 'index.db')]
   return Array.from({ length: layout.shards }, (_, shard) => join(directory, 'acid', `shard-${String(shard).padStart(3, '0')}.db`))
-}
-
-/** Makes names in `directory` durable. */
-export function syncDirectory(directory: string): void {
-  const handle = openSync(directory, 'r')
-  try {
-    fsyncSync(handle)
-  } finally {
-    closeSync(handle)
-  }
 }

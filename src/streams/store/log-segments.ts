@@ -3,8 +3,8 @@ import { closeSync, fdatasyncSync, mkdirSync, openSync, readdirSync, readFileSyn
 import { join } from 'node:path'
 import { must } from '../../lib/assert.ts'
 import { OperatorError } from '../../lib/errors.ts'
+import { syncDirectory } from '../../storage/sync-directory.ts'
 import { groupHeaderBytes, groupIntact, groupMagic, groupNumber } from './group.ts'
-import { syncDirectory } from './layout.ts'
 
 /** Bytes of a segment, and of the first one, which is small so that a store is ready at once. */
 export const defaultSegmentBytes = 64 * 1024 * 1024

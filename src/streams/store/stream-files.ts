@@ -2,7 +2,7 @@
 import { closeSync, fdatasyncSync, mkdirSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { fail } from '../../lib/errors.ts'
-import { syncDirectory } from './layout.ts'
+import { syncDirectory } from '../../storage/sync-directory.ts'
 
 /** Files kept open. */
 const openFilesMax = 256

@@ -2,7 +2,7 @@
 import { systemClock, type Clock } from '../../lib/clock.ts'
 import { OperatorError, Refusal } from '../../lib/errors.ts'
 import { isDamage } from '../../storage/sqlite-errors.ts'
-import { damageRemedy } from './layout.ts'
+import { damageRemedy } from './damage-remedy.ts'
 import type { FromWriter, ToWriter } from './messages.ts'
 
 declare const self: Worker
