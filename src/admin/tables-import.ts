@@ -66,13 +66,24 @@ function rowsPerStatement({ columns }: RowBatch): number {
 
 function insertSteps(batch: RowBatch, rowsEach: number): readonly Step[] {
   const { rows, columns } = batch
+  const isTyped = typedColumns(batch)
   const steps: Step[] = []
   for (let from = 0; from < rows.length; from += rowsEach) {
     const part = rows.slice(from, from + rowsEach)
-    const places = part.map((_, row) => `(${columns.map((__, column) => `?${row * columns.length + column + 1}`).join(', ')})`)
+    const places = part.map((values, row) => `(${values.map((value, column) => place(row * columns.length + column + 1, value, isTyped[column] === true)).join(', ')})`)
     steps.push({ kind: 'run', sql: insertSql(batch, `VALUES ${places.join(', ')}`), params: part.flat() as SqlValue[], atLeast: 0 })
   }
   return steps
+}
+
+/** A number without a fraction is bound as an integer; where the column does not make a REAL of it again, SQL has to. */
+function place(number: number, value: SqlValue, isTyped: boolean): string {
+  return typeof value === 'number' && Number.isInteger(value) && !isTyped ? `CAST(?${number} AS REAL)` : `?${number}`
+}
+
+function typedColumns({ relation, columns }: RowBatch): readonly boolean[] {
+  const typed = new Set(relation.columns.filter(({ type }) => type === 'REAL' || type === 'INTEGER').map(({ name }) => foldName(name)))
+  return columns.map(name => typed.has(foldName(name)))
 }
 
 /** `source` needs a WHERE when it is a SELECT: SQLite would read ON as that of a join. */
@@ -129,7 +140,7 @@ export class WholeImports {
     const first = gathering.count
     gathering.count += rows.length
     gathering.usedAtMs = this.#parts.clock.monotonic()
-    const own: RowBatch = { relation: { ...relation, name: table }, columns: ['row', ...columns.map((_, i) => `c${i}`)], rows: rows.map((row, i) => [BigInt(first + i), ...row]), conflict: 'fail' }
+    const own: RowBatch = { relation: besideOf(relation, table, columns), columns: ['row', ...columns.map((_, i) => `c${i}`)], rows: rows.map((row, i) => [BigInt(first + i), ...row]), conflict: 'fail' }
     const result = await this.#store.write(relation.database, { steps: insertSteps(own, rowsPerStatement(own)) })
     if (!result.ok) failed(result, null)
   }
@@ -181,6 +192,12 @@ export class WholeImports {
     const outcome = await this.#store.exclusive(database, [{ sql, params: [] }], { transaction: true })
     if (!outcome.ok) fail('import_failed', { detail: outcome.problem.message, row: null })
   }
+}
+
+/** The table that gathers: its columns have the types that the rows come to at last. */
+function besideOf(relation: Relation, table: string, columns: readonly string[]): Relation {
+  const found = columns.map(name => relation.columns.find(column => foldName(column.name) === foldName(name)))
+  return { ...relation, name: table, columns: found.flatMap((column, i) => (column === undefined ? [] : [{ ...column, name: `c${i}` }])) }
 }
 
 /** Steps of `stepRows` rows up to the first of `singles`, then one for each of these; without any, all in large steps. */

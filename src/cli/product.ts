@@ -2,6 +2,7 @@
 import { systemClock } from '../lib/clock.ts'
 import { systemIds } from '../lib/ids.ts'
 import type { LoadedConfig } from '../ops/config.ts'
+import { adminNotice } from '../ops/depot.ts'
 import { createLog, lineWriter } from '../ops/log.ts'
 import { exitFailed } from './context.ts'
 
@@ -44,5 +45,7 @@ async function openLocal(loaded: LoadedConfig): Promise<LocalServer> {
     process.exit(exitFailed)
   }
   const app = await createApp(loaded.config, { clock: systemClock, ids: systemIds, log, fence })
+  // Whoever works on a new depot makes it, and is the only one who can be told.
+  if (app.records.firstAdmin !== null) process.stderr.write(adminNotice(app.records.firstAdmin))
   return { fetch: async request => app.controlFetch(request, null), stop: () => app.stop() }
 }

@@ -81,14 +81,15 @@ function objectOf(text: string, line: number): Readonly<Record<string, unknown>>
 
 /** ECMAScript "JSON.parse source text access". */
 function exactly(_: string, value: unknown, context?: { readonly source?: string }): unknown {
-  if (typeof value !== 'number') return value
-  return integerOf(context?.source ?? '') ?? value
+  const source = context?.source ?? ''
+  return typeof value === 'number' && /^-?\d+$/.test(source) ? BigInt(source) : value
 }
 
 function valueOf(column: ShapeColumn, value: unknown, line: number): SqlValue {
   if (value === null) return null
-  // SQLite makes the nearest double of an integer in a REAL column itself.
-  if (typeof value === 'bigint' || typeof value === 'number') return value
+  // Beyond 64 bits an integer is a REAL, as in SQLite, which also makes the nearest double of one in a REAL column.
+  if (typeof value === 'bigint') return integerOf(String(value)) ?? Number(value)
+  if (typeof value === 'number') return value
   if (typeof value === 'boolean') return value ? 1n : 0n
   if (typeof value === 'string') return column.type === 'BLOB' ? bytesOf(column, value, line) : value
   const [[name, inner] = ['', null], ...more] = Object.entries(value as object)

@@ -34,6 +34,9 @@ export async function headwater(args: readonly string[], options: CliOptions = {
   return { code: await child.exited, out: Buffer.from(bytes).toString(), bytes, err }
 }
 
+/** What a command that makes a depot tells besides, on stderr. */
+export const firstAdminNotice = /^The first administrator of this depot \(shown this once\):\n(?:  \S+ +\S+\n){3}/
+
 /** A directory that is gone when the scope ends. */
 export function temporaryDirectory(): Disposable & { readonly path: string } {
   const path = mkdtempSync(join(tmpdir(), 'headwater-cli-'))
