@@ -5,6 +5,7 @@ import type { Clock } from '../lib/clock.ts'
 import { fail } from '../lib/errors.ts'
 import type { Ids } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
+import type { Metrics } from '../lib/metrics.ts'
 import type { Principal } from '../lib/principal.ts'
 import { checkAcl } from './access.ts'
 import type { CatalogConfig } from './catalog/api-config.ts'
@@ -45,6 +46,7 @@ export interface RecordsParts {
   readonly fence: (message: string) => void
   readonly files: FilesSettings
   readonly subscriptions?: Partial<SubscriptionLimits>
+  readonly metrics?: Metrics
 }
 
 export class Records {
@@ -159,7 +161,7 @@ export class Records {
 
   #makeSubscriptions(): Subscriptions {
     const { store } = this
-    const { clock, log, subscriptions: limits } = this.#parts
+    const { clock, log, metrics, subscriptions: limits } = this.#parts
     const subscriptions = new Subscriptions({
       clock,
       log,
@@ -171,6 +173,7 @@ export class Records {
         return found instanceof Promise ? found.then(() => undefined) : undefined
       },
       limits: { queryMsMax: this.#settings.queryMsMax, ...limits },
+      ...(metrics === undefined ? {} : { metrics }),
     })
     store.onCommit(database => subscriptions.committed(database))
     return subscriptions

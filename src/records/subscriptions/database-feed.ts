@@ -59,14 +59,18 @@ export class DatabaseFeed {
     setImmediate(() => void this.#run())
   }
 
+  /** Until nothing is left that was heard of: a commit may come at every wait. */
   async #run(): Promise<void> {
     try {
       this.#startSlice()
-      while (!this.isIdle && (await this.#page())) continue
+      do {
+        while (!this.isIdle && (await this.#page())) continue
+        await this.#flush()
+      } while (!this.isIdle && this.#heardMs !== null)
     } catch (error) {
       this.#parts.failed(error)
     } finally {
-      this.#flush()
+      this.#heardMs = null
       this.#isRunning = false
     }
   }
@@ -81,7 +85,7 @@ export class DatabaseFeed {
       const later = this.#tell(change)
       if (later !== undefined) await later
     }
-    this.#flush()
+    await this.#flush()
     if (heardMs !== null) this.#parts.delivered(this.#parts.clock.monotonic() - heardMs)
     return page.changes.length > 0 || this.#heardMs !== null
   }
@@ -94,21 +98,29 @@ export class DatabaseFeed {
       const told = feed.deliver(change)
       if (told !== undefined) slow.push(told)
     }
-    if (slow.length > 0) this.#flush()
-    if (slow.length > 0) return Promise.all(slow).then(() => void (this.#position = change.seq))
+    if (slow.length > 0) return this.#tellSlowly(change, slow)
     this.#position = change.seq
     return this.#parts.clock.monotonic() < this.#sliceEndsMs ? undefined : this.#yield()
   }
 
+  async #tellSlowly({ seq }: Change, slow: readonly Promise<void>[]): Promise<void> {
+    await this.#flush()
+    await Promise.all(slow)
+    this.#position = seq
+  }
+
   async #yield(): Promise<void> {
-    this.#flush()
     await new Promise(resolve => setImmediate(resolve))
     this.#startSlice()
   }
 
-  #flush(): void {
-    for (const subscriber of this.#touched) subscriber.flush()
-    this.#touched.clear()
+  /** Each is a call of the system: thousands of them would hold up everybody else. */
+  async #flush(): Promise<void> {
+    for (const subscriber of this.#touched) {
+      this.#touched.delete(subscriber)
+      subscriber.flush()
+      if (this.#parts.clock.monotonic() >= this.#sliceEndsMs) await this.#yield()
+    }
   }
 
   #startSlice(): void {

@@ -2,6 +2,7 @@
 import type { Clock } from '../../lib/clock.ts'
 import { fail } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
+import { Metrics } from '../../lib/metrics.ts'
 import { expiryOf, revocationOf, type Principal } from '../../lib/principal.ts'
 import type { SqlRow, SqlValue } from '../../lib/sql-value.ts'
 import { checkAcl } from '../access.ts'
@@ -16,6 +17,7 @@ import { defaultSubscriptionLimits, tickMs, type SubscriptionLimits } from './li
 import { snapshotOf, snapshotStatements } from './snapshot.ts'
 import type { SubscribeCommand } from './subscribe-request.ts'
 import { Subscriber, type SubscriberStart } from './subscriber.ts'
+import { subscriptionMetrics, type SubscriptionMetrics } from './subscription-metrics.ts'
 
 export interface SubscriptionParts {
   readonly clock: Clock
@@ -27,6 +29,7 @@ export interface SubscriptionParts {
   /** Refuses when `principal` may not read the record, or there is none. */
   readonly checkRecord: (api: RecordApi, principal: Principal, id: string) => void | Promise<void>
   readonly limits?: Partial<SubscriptionLimits>
+  readonly metrics?: Metrics
 }
 
 /** A subscription as it is asked for. */
@@ -42,8 +45,6 @@ export interface SubscribeRequest {
 export interface SubscriptionFigures {
   events: number
   losses: number
-  /** From hearing of a commit until its changes were told, the last time, ms. */
-  lagMs: number
 }
 
 interface Open {
@@ -53,9 +54,10 @@ interface Open {
 }
 
 export class Subscriptions {
-  readonly figures: SubscriptionFigures = { events: 0, losses: 0, lagMs: 0 }
+  readonly figures: SubscriptionFigures = { events: 0, losses: 0 }
   readonly #parts: SubscriptionParts
   readonly #limits: SubscriptionLimits
+  readonly #metrics: SubscriptionMetrics
   readonly #feeds = new Map<string, DatabaseFeed>()
   readonly #open = new Map<Subscriber, Open>()
   #stopTicks: (() => void) | null = null
@@ -64,10 +66,18 @@ export class Subscriptions {
   constructor(parts: SubscriptionParts) {
     this.#parts = parts
     this.#limits = { ...defaultSubscriptionLimits, ...parts.limits }
+    this.#metrics = subscriptionMetrics(parts.metrics ?? new Metrics(), this)
   }
 
   get count(): number {
     return this.#open.size
+  }
+
+  /** Subscribers that read the log, because they resume or were too slow. */
+  get behind(): number {
+    let behind = 0
+    for (const subscriber of this.#open.keys()) if (!subscriber.isLive) behind++
+    return behind
   }
 
   /** A commit wrote into `database`. */
@@ -155,7 +165,7 @@ export class Subscriptions {
     if (feed === undefined) {
       feed = new DatabaseFeed(new ChangeLog(database, this.#parts.readNow), {
         clock: this.#parts.clock,
-        delivered: lagMs => void (this.figures.lagMs = lagMs),
+        delivered: lagMs => this.#metrics.told(lagMs),
         failed: error => this.#failed(database, error),
       })
       this.#feeds.set(database, feed)
@@ -176,10 +186,15 @@ export class Subscriptions {
       position: () => feed.position,
       page: after => feed.log.page(after),
       touched: subscriber => feed.touch(subscriber),
-      told: what => void this.figures[what === 'event' ? 'events' : 'losses']++,
+      told: what => this.#told(what),
       failed: error => this.#parts.log.error('a subscription failed', { error: String(error) }),
       ended: (subscriber, how) => this.#ended(subscriber, how),
     }
+  }
+
+  #told(what: 'event' | 'loss'): void {
+    this.figures[what === 'event' ? 'events' : 'losses']++
+    this.#metrics[what]()
   }
 
   async #read(database: string, statements: Parameters<ReadRows>[0]['statements']): Promise<readonly (readonly SqlRow[])[]> {
