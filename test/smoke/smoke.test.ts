@@ -20,6 +20,8 @@ async function serve(cwd: string, port: number) {
     stderr: 'pipe',
   })
   const log = new Response(child.stderr).text()
+  /** What is meant for the operator: the first administrator's password, once. */
+  const told = new Response(child.stdout).text()
   const deadline = performance.now() + readyMsMax
   while (!(await fetch(`http://127.0.0.1:${port}/readyz`).then(answer => answer.ok, () => false))) {
     if (child.exitCode !== null || performance.now() > deadline) {
@@ -28,7 +30,7 @@ async function serve(cwd: string, port: number) {
     }
     await Bun.sleep(5)
   }
-  return { child, log }
+  return { child, log, told }
 }
 
 async function firstEvents(url: string, contains: string): Promise<string> {
@@ -64,7 +66,8 @@ test('start, create, append, read, follow, restart, data is there, stop', async 
     expect(await first.child.exited, await first.log).toBe(0)
   }
   expect(readdirSync(directory.path)).toEqual(['depot'])
-  expect(readdirSync(join(directory.path, 'depot'))).toEqual(['data'])
+  expect(readdirSync(join(directory.path, 'depot')).sort()).toEqual(['.gitignore', 'backups', 'config.textproto', 'data', 'migrations', 'secrets', 'uploads'])
+  const password = /password: (\S{20})\n/.exec(await first.told)?.[1] ?? ''
 
   const second = await serve(directory.path, port)
   try {
@@ -74,11 +77,14 @@ test('start, create, append, read, follow, restart, data is there, stop', async 
     const waiting = fetch(`${url}?offset=${next}&live=long-poll`)
     await fetch(url, { method: 'POST', headers: json, body: '{"state":"done"}' })
     expect(await (await waiting).json()).toEqual([{ state: 'done' }])
+    const login = { email: 'admin@localhost', password }
+    expect((await fetch(new URL('/api/auth/v1/login', url), { method: 'POST', headers: json, body: JSON.stringify(login) })).status).toBe(200)
     const check = await headwater(['health', '--ready'], { cwd: directory.path })
     expect(check).toMatchObject({ code: 0, out: 'ready\n' })
   } finally {
     second.child.kill('SIGTERM')
     expect(await second.child.exited, await second.log).toBe(0)
+    expect(await second.told).not.toContain('password')
   }
 })
 
