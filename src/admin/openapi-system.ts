@@ -72,6 +72,11 @@ export const controlPaths: Paths = {
   '/control/export': { get: control('controlExport', 'Streams as an archive', { parameters: [inQuery('prefix', 'Only these', text)], responses: { '200': answer('The archive', bytes, 'application/jsonl') } }) },
   '/control/import': { post: control('controlImport', 'Brings an archive in', { parameters: [inQuery('on_conflict', 'fail, skip or replace', text)], requestBody: body(bytes, ['application/jsonl']) }) },
   '/control/config/reload': { post: control('controlReload', 'Reads configuration and migrations again') },
+  '/control/users': {
+    get: control('controlUsers', 'Lists users', { parameters: ['after', 'limit'].map(name => inQuery(name, 'Which part of the list', text)) }),
+    post: control('controlAddUser', 'Adds a user', { requestBody: body(object({ email: text, password: text, admin: { type: 'boolean' } }, ['email'])) }),
+  },
+  '/control/users/mint': { post: control('controlMint', 'Tokens of a user', { requestBody: body(object({ user: text }, ['user'])) }) },
   '/control/sql': { post: control('controlSql', 'Runs SQL in one transaction', { requestBody: body(sqlQuery), responses: { '200': answer('Rows', sqlAnswer), ...problems(400, 412, 422) } }) },
   '/control/schema': { get: control('controlSchema', 'The JSON Schema of a record API', { parameters: [inQuery('api', 'Its name', text), inQuery('mode', 'insert, select or update', text)] }) },
   '/control/openapi': { get: control('controlOpenApi', 'This document', { parameters: [inQuery('admin', 'With what is here', text)] }) },

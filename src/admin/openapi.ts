@@ -64,8 +64,13 @@ export class OpenApi {
 function shownApis(records: OpenApiParts['records'], principal: Principal): readonly ShownApi[] {
   const all = [...records.catalog.apis.values()]
   if (principal.kind === 'admin') return all.map(api => ({ api, hasSchema: true, actions: everything }))
-  const shown = all.map(api => ({ api, hasSchema: seesSchema(records, api, principal), actions: new Set([...api.acl.world, ...api.acl.authenticated]) }))
+  const shown = all.map(api => ({ api: withoutHidden(api), hasSchema: seesSchema(records, api, principal), actions: new Set([...api.acl.world, ...api.acl.authenticated]) }))
   return shown.filter(({ actions }) => actions.size > 0)
+}
+
+/** A hidden column may be written; it is told only where a record cannot be created without it. */
+function withoutHidden(api: RecordApi): RecordApi {
+  return { ...api, columns: api.columns.filter(({ isHidden, isNullable, defaultSql }) => !isHidden || !(isNullable || defaultSql !== null)) }
 }
 
 const everything: ReadonlySet<RecordAction> = new Set<RecordAction>(['create', 'read', 'update', 'delete', 'schema'])
@@ -101,7 +106,8 @@ function documentOf(parts: OpenApiParts, apis: readonly ShownApi[], scope: Docum
 
 /** Every route that the router has, with the words that we have for it. */
 function routerPaths(router: Router): Paths {
-  const { paths } = toOpenAPISchema(router)
+  // A dot in a path is taken for a file's unless one says otherwise.
+  const { paths } = toOpenAPISchema(router, { staticFile: false })
   const found: Record<string, Partial<Record<Method, Operation>>> = { '/api/openapi.json': knownPaths['/api/openapi.json'] ?? {} }
   for (const [path, generated] of Object.entries(paths)) {
     // A wildcard stands for routes that are described one by one.
