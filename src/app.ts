@@ -153,7 +153,7 @@ async function openData(config: Config, { clock, ids, log, fence }: Seams, metri
   const opening = openStore(storeSettings(config), { clock, log, fence })
   // What is refused at once, such as a depot that another server has, keeps us away from its records, too.
   await Promise.race([opening, Promise.resolve()])
-  const parts = { files: filesSettings(config, metrics), subscriptions: subscriptionLimits(config), clock, ids, log: log.child('records'), fence }
+  const parts = { files: filesSettings(config, metrics), subscriptions: subscriptionLimits(config), metrics, clock, ids, log: log.child('records'), fence }
   const [store, records] = await Promise.allSettled([opening, Records.open(recordsSettings(config), parts)])
   if (store.status === 'fulfilled' && records.status === 'fulfilled') return [store.value, records.value]
   if (store.status === 'fulfilled') await store.value.close()

@@ -45,7 +45,7 @@ export const recordOptions = {
   'records.changes_retention_bytes': option(bytes(1024, bytesMax), 1024 ** 3, 'Most bytes of changes that the change log keeps for each database.'),
   'records.idempotency_retention_secs': option(integer(1, secsMax), 86_400, 'How long the answer to a write with an Idempotency-Key is kept.'),
   'records.subscriptions_max': option(integer(1, 1_048_576), 16_384, 'Subscriptions at a time; more are answered with 503 and Retry-After.'),
-  'records.event_queue_max': option(integer(1, 1_048_576), 1024, 'Events that may wait for one slow subscriber. Beyond it the subscriber is told of the loss.'),
+  'records.event_queue_max': option(integer(1, 1_048_576), 1024, 'Events that may wait in memory for one slow subscriber. What comes then it reads from the change log.'),
   'records.uploads_dir': derived(path, '<depot>/uploads', values => below(values, 'uploads'), 'Directory of the files that records hold.'),
   'records.migrations_dir': derived(path, '<depot>/migrations', values => below(values, 'migrations'), 'Directory of migrations: `main/` and one for each additional database. It may be read-only.'),
   databases: option(databases, [], 'Databases beside main.', { ...trail, isLive: true }),
