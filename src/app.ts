@@ -1,7 +1,7 @@
 /** The composition root: configuration and seams in, a server out. The only file that knows every part; decides nothing itself. */
 import { lookup } from 'node:dns/promises'
 import { join } from 'node:path'
-import { Elysia } from 'elysia'
+import { Elysia, NotFoundError } from 'elysia'
 import { adminRecords, adminRoot } from './admin/admin-records.ts'
 import { controlRecords } from './admin/control-records.ts'
 import { OpenApi } from './admin/openapi.ts'
@@ -19,7 +19,9 @@ import type { Fetch, HttpServer } from './http/listener.ts'
 import { checkMetricsAccess } from './http/metrics-access.ts'
 import { metricsRoute } from './http/metrics-route.ts'
 import { requestIds } from './http/request-id.ts'
+import { staticFiles } from './http/static-files.ts'
 import { trustedProxies } from './http/trusted-proxies.ts'
+import { unrouted, type UnroutedParts } from './http/unrouted.ts'
 import { assert } from './lib/assert.ts'
 import type { Clock } from './lib/clock.ts'
 import { fail } from './lib/errors.ts'
@@ -107,7 +109,7 @@ export async function createApp(config: Config, seams: Seams): Promise<App> {
   const process = processMetrics(metrics, clock, sqliteVersion())
   const meter = httpMetrics(metrics)
   const stopKeeper = keepMemorySmall({ clock, requests: () => meter.begun, dropUnused: () => streams.pages.dropUnused(), collect: () => Bun.gc(true) })
-  const cors = createCors({ origins: config.http.corsOrigins })
+  const cors = createCors({ origins: config.http.corsOrigins, dev: config.server.dev })
   const common = commonFields(request => cors.headers(request))
   const accounts = createAccounts({
     depot: config.depot,
@@ -227,8 +229,12 @@ function publicSurface(parts: Surfaces): Fetch {
     const form = isRecordPath(instance, 0) ? recordErrorResponse : errorResponse
     return form(error, { requestId: names.of(request), log, instance, method: request.method, headers: cors.headers(request) })
   }
+  const otherwise = unroutedParts(config, cors)
   const pages = new Elysia({ aot: true })
-    .onError(({ error, request }) => refused(error, request))
+    .onError(async ({ error, request }) => {
+      if (!(error instanceof NotFoundError)) return refused(error, request)
+      return unrouted(otherwise, request).catch((reason: unknown) => refused(reason, request))
+    })
     .use(parts.routes)
   const streams = streamSurface(parts, accounts.authenticateStreams(config.streamApis.length === 0 && config.auth.issuers.length === 0), common)
   const root = `${config.http.streamBasePath}/`
@@ -258,6 +264,11 @@ function publicSurface(parts: Surfaces): Fetch {
     refuse: refused,
     requestsMax: config.limits.maxConnections,
   })
+}
+
+function unroutedParts({ server, http }: Config, cors: Cors): UnroutedParts {
+  const files = server.publicDir === null ? null : staticFiles({ directory: server.publicDir, spa: server.spa })
+  return { files, reserved: ['/api/', '/_/', '/v1/', `${http.streamBasePath}/`], headers: request => cors.headers(request) }
 }
 
 type Common = (request: Request) => Record<string, string>
@@ -298,7 +309,7 @@ function isRecordPath(url: string, at: number): boolean {
  * another origin asked for goes without those for pages: they are longer than the rest of the answer.
  */
 function commonFields(headers: (request: Request) => readonly HeaderPair[]): (request: Request) => Record<string, string> {
-  const known = new Map<readonly HeaderPair[], Record<string, string>>()
+  const known = new WeakMap<readonly HeaderPair[], Record<string, string>>()
   const bare = Object.fromEntries(securityHeaders)
   return request => {
     if (request.method !== 'GET' && !request.headers.has('origin')) return bare

@@ -10,6 +10,8 @@ import { securityHeaders, type HeaderPair } from './headers.ts'
 export interface CorsSettings {
   /** `*`, or origins such as `https://app.example.com`. Empty = no other origin may read. */
   readonly origins: readonly string[]
+  /** For development: every origin may do everything, with credentials. */
+  readonly dev?: boolean
 }
 
 export interface Cors {
@@ -27,18 +29,21 @@ export const allowedMethods = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'HEAD', 
 export const allowedRequestHeaders = [
   'Content-Type', 'Authorization', 'Stream-Seq', 'Stream-TTL', 'Stream-Expires-At', 'Stream-Closed',
   'Stream-Forked-From', 'Stream-Fork-Offset', 'Stream-Fork-Sub-Offset', 'Producer-Id', 'Producer-Epoch', 'Producer-Seq',
-  'If-None-Match', 'If-Match', 'Idempotency-Key', 'Last-Event-ID', 'Cache-Control', 'X-Request-Id',
+  'If-None-Match', 'If-Match', 'Idempotency-Key', 'Last-Event-ID', 'CSRF-Token', 'Refresh-Token', 'Credentials', 'Range', 'Cache-Control',
+  'X-Request-Id',
 ] as const
 
 export const exposedResponseHeaders = [
   'Stream-Next-Offset', 'Stream-Cursor', 'Stream-Up-To-Date', 'Stream-Closed', 'Stream-TTL', 'Stream-Expires-At',
   'Stream-SSE-Data-Encoding', 'Producer-Epoch', 'Producer-Seq', 'Producer-Expected-Seq', 'Producer-Received-Seq', 'ETag',
-  'Location', 'Retry-After', 'Cache-Control', 'Content-Type', 'Content-Encoding', 'Vary', 'Headwater-Txn', 'X-Request-Id',
+  'Location', 'Retry-After', 'Cache-Control', 'Content-Type', 'Content-Encoding', 'Vary', 'Headwater-Txn', 'Headwater-Error',
+  'Idempotency-Replayed', 'Content-Disposition', 'Content-Range', 'X-Request-Id',
 ] as const
 
 /** Builds both halves from `settings`. Refuses an entry that is no origin (OperatorError, exit 78). */
 export function createCors(settings: CorsSettings): Cors {
   settings.origins.forEach(checkOrigin)
+  if (settings.dev === true) return developmentCors
   const plugin = new Elysia().use(corsPlugin(settings))
   return {
     headers: headersByOrigin(settings),
@@ -52,6 +57,27 @@ export function createCors(settings: CorsSettings): Cors {
       return response
     },
   }
+}
+
+const exposed: HeaderPair = ['Access-Control-Expose-Headers', exposedResponseHeaders.join(', ')]
+
+/** What was asked for is allowed: whichever page a developer serves may call, with cookies. */
+const developmentCors: Cors = {
+  headers(request) {
+    const origin = request.headers.get('Origin')
+    if (origin === null) return [...securityHeaders, ['Vary', 'Origin']]
+    return [...securityHeaders, ['Vary', 'Origin'], ['Access-Control-Allow-Origin', origin], ['Access-Control-Allow-Credentials', 'true'], exposed]
+  },
+  preflight(request) {
+    const asked = (name: string, otherwise: readonly string[]): string => request.headers.get(name) ?? otherwise.join(', ')
+    const headers = new Headers(this.headers(request).map(([name, value]): [string, string] => [name, value]))
+    headers.set('Vary', 'Origin, Access-Control-Request-Method, Access-Control-Request-Headers')
+    headers.set('Access-Control-Allow-Methods', asked('Access-Control-Request-Method', allowedMethods))
+    headers.set('Access-Control-Allow-Headers', asked('Access-Control-Request-Headers', allowedRequestHeaders))
+    headers.set('Access-Control-Max-Age', String(preflightMaxAgeSecs))
+    headers.set('Allow', allowedMethods.join(', '))
+    return Promise.resolve(new Response(null, { status: 204, headers }))
+  },
 }
 
 /** The plugin with our settings. */
@@ -74,15 +100,14 @@ function originTest(settings: CorsSettings): (origin: string | null) => boolean 
 }
 
 function headersByOrigin(settings: CorsSettings): (request: Request) => readonly HeaderPair[] {
-  const expose: HeaderPair = ['Access-Control-Expose-Headers', exposedResponseHeaders.join(', ')]
   if (settings.origins.length === 0) return () => securityHeaders
   if (settings.origins.includes('*')) {
-    const anyone: readonly HeaderPair[] = [...securityHeaders, ['Access-Control-Allow-Origin', '*'], expose]
+    const anyone: readonly HeaderPair[] = [...securityHeaders, ['Access-Control-Allow-Origin', '*'], exposed]
     return () => anyone
   }
   const others: readonly HeaderPair[] = [...securityHeaders, ['Vary', 'Origin']]
   const known = new Map(
-    settings.origins.map(origin => [origin, [...others, ['Access-Control-Allow-Origin', origin], expose] as readonly HeaderPair[]]),
+    settings.origins.map(origin => [origin, [...others, ['Access-Control-Allow-Origin', origin], exposed] as readonly HeaderPair[]]),
   )
   return request => known.get(request.headers.get('Origin') ?? '') ?? others
 }

@@ -17,6 +17,7 @@ export function recordConflicts(config: Config): readonly Conflict[] {
     ...uniqueNames('record_apis', config.recordApis.map(api => api.name)),
     ...config.recordApis.flatMap((api, index) => recordApiConflicts(api, index, config.databases)),
     ...storageConflicts(config),
+    ...(config.server.spa && config.server.publicDir === null ? [conflict('server.spa', 'expected server.public_dir beside it, got none')] : []),
   ]
 }
 

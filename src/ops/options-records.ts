@@ -33,6 +33,14 @@ export const serverOptions = {
   'server.dev': option(boolean, false, 'For development only: pages of every origin may call the server, with credentials.', {
     flags: [{ flags: '--dev', help: 'for development: pages of every origin may call, with credentials' }],
   }),
+  'server.public_dir': unset(path, 'Directory whose files are served where nothing else is. Below `/api/`, `/_/` and the streams there are none. Hidden files are not served. A name with a hash of the content in it is cached for a year, all else is asked for again each time; `x.br`, `x.zst` and `x.gz` beside `x` are sent to who takes them.', {
+    envAliases: ['PUBLIC_DIR'],
+    flags: [{ flags: '--public-dir <DIR>', help: 'directory of files to serve' }],
+  }),
+  'server.spa': option(boolean, false, 'The files are an application that routes in the browser: paths without a suffix that name no file get its `index.html`.', {
+    envAliases: ['SPA'],
+    flags: [{ flags: '--spa', help: 'answer unknown paths without a suffix with index.html' }],
+  }),
   'server.runtime_threads': unset(integer(1, 1024), 'Accepted for command lines of other servers. Readers are records.readers_max.', {
     flags: [{ flags: '--runtime-threads <COUNT>', help: 'accepted for command lines of other servers' }],
   }),

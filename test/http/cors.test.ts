@@ -82,6 +82,38 @@ describe('preflight', () => {
   })
 })
 
+test('what browsers need for records is allowed and readable', () => {
+  expect(allowedMethods).toEqual(expect.arrayContaining(['PATCH', 'DELETE']))
+  expect(allowedRequestHeaders).toEqual(expect.arrayContaining(['Authorization', 'CSRF-Token', 'Refresh-Token', 'Idempotency-Key', 'If-Match', 'Last-Event-ID']))
+  expect(exposedResponseHeaders).toEqual(expect.arrayContaining(['ETag', 'Headwater-Txn', 'Headwater-Error', 'Idempotency-Replayed', 'Content-Disposition']))
+})
+
+describe('for development', () => {
+  const cors = createCors({ origins: [a], dev: true })
+  const origin = 'http://localhost:5173'
+
+  test('whoever asks may read, with credentials', () => {
+    expect(new Map(cors.headers(asking(origin)))).toEqual(
+      new Map([
+        ['X-Content-Type-Options', 'nosniff'],
+        ['Cross-Origin-Resource-Policy', 'cross-origin'],
+        ['Vary', 'Origin'],
+        ['Access-Control-Allow-Origin', origin],
+        ['Access-Control-Allow-Credentials', 'true'],
+        ['Access-Control-Expose-Headers', exposedResponseHeaders.join(', ')],
+      ]),
+    )
+    expect(new Map(cors.headers(asking(undefined))).has('Access-Control-Allow-Origin')).toBe(false)
+  })
+
+  test('a preflight gets what it asks for', async () => {
+    const headers = { Origin: origin, 'Access-Control-Request-Method': 'PROPFIND', 'Access-Control-Request-Headers': 'x-anything, csrf-token' }
+    const answer = await cors.preflight(new Request('http://hw/api/records/v1/a/1', { method: 'OPTIONS', headers }))
+    expect([answer.status, ...['Methods', 'Headers', 'Origin', 'Credentials'].map(name => answer.headers.get(`Access-Control-Allow-${name}`))]).toEqual([204, 'PROPFIND', 'x-anything, csrf-token', origin, 'true'])
+    expect(answer.headers.get('Vary')).toContain('Origin')
+  })
+})
+
 test('missing headers are added, present ones kept, Vary extended once', () => {
   const answer = new Response(null, { headers: { Vary: 'Accept-Encoding', 'X-Content-Type-Options': 'kept' } })
   const pairs = createCors({ origins: [a] }).headers(asking(a))
