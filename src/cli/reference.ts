@@ -31,7 +31,8 @@ Every command takes \`--help\`, which shows examples, and nearly every one takes
 Colours are left out when \`NO_COLOR\` is set or stderr is no terminal; questions and progress bars appear on a terminal only.
 
 \`stream\` commands go to the server that runs on the depot (through its control socket, as the operator), to the depot itself when no
-server runs on it, or with \`--url\` to any server of the Durable Streams protocol, with \`HEADWATER_TOKEN\` as the bearer token.
+server runs on it, or with \`--url\` to any server of the Durable Streams protocol, with \`HEADWATER_TOKEN\` as the bearer token. \`sql\`, \`import\`, \`export\`,
+\`schema\` and \`openapi\` work on the records of a depot in the first two ways.
 `
 
 const unused = () => Promise.reject(new Error('the reference page runs no command'))

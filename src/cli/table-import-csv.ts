@@ -10,16 +10,18 @@ interface Field {
   readonly isQuoted: boolean
 }
 
-/** The first record names the columns. Lines end with LF or CR LF. */
+/** The first record names the columns. Lines end with LF or CR LF. Records before `fromLine` are not looked at. */
 export class CsvReader implements RowReader {
   readonly #shape: TableShape
+  readonly #fromLine: number
   #rest = ''
   #line = 1
   #columns: readonly ShapeColumn[] | null = null
   #names: readonly string[] = []
 
-  constructor(shape: TableShape) {
+  constructor(shape: TableShape, fromLine = 1) {
     this.#shape = shape
+    this.#fromLine = fromLine
   }
 
   *push(text: string): Iterable<ImportRow> {
@@ -55,6 +57,7 @@ export class CsvReader implements RowReader {
       return null
     }
     const columns = this.#columns
+    if (line < this.#fromLine) return null
     // A blank line between records of several columns is nothing.
     if (fields.length === 1 && fields[0]?.text === '' && columns.length > 1) return null
     if (fields.length !== columns.length) throw new LineError(line, `${columns.length} fields are needed, there are ${fields.length}`)

@@ -7,10 +7,11 @@ import { integerOf, LineError, rowCharactersMax, shown, type ImportRow, type Row
 
 /**
  * Numbers: `1` is an integer and `1.0` is not. A string in a BLOB column is base64 or a UUID; `{"$blob": base64}` and `{"$text": …}` say the type
- * where the column does not. Other objects and arrays are stored as their JSON text, true and false as 1 and 0.
+ * where the column does not. Other objects and arrays are stored as their JSON text, true and false as 1 and 0. Lines before `fromLine` are not looked at.
  */
 export class JsonLinesReader implements RowReader {
   readonly #shape: TableShape
+  readonly #fromLine: number
   readonly #columns: ReadonlyMap<string, ShapeColumn>
   /** By the names as they came: those of the table. */
   readonly #heads = new Map<string, readonly ShapeColumn[]>()
@@ -19,8 +20,9 @@ export class JsonLinesReader implements RowReader {
   #length = 0
   #line = 1
 
-  constructor(shape: TableShape) {
+  constructor(shape: TableShape, fromLine = 1) {
     this.#shape = shape
+    this.#fromLine = fromLine
     this.#columns = new Map(shape.columns.map(column => [foldName(column.name), column]))
   }
 
@@ -44,7 +46,7 @@ export class JsonLinesReader implements RowReader {
     this.#parts = []
     this.#length = 0
     const line = this.#line++
-    if (text.trim() === '') return
+    if (line < this.#fromLine || text.trim() === '') return
     const object = objectOf(text, line)
     const columns = this.#head(Object.keys(object), line)
     const values = Object.values(object).map((value, i) => (columns[i] === undefined ? null : valueOf(columns[i], value, line)))

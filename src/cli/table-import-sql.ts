@@ -7,8 +7,10 @@ import { integerOf, LineError, rowCharactersMax, shown, type ImportRow, type Row
 /** What may stand around the INSERTs, and says nothing about rows. */
 const ignored = ['BEGIN', 'COMMIT', 'END', 'PRAGMA']
 
+/** Statements before `fromLine` are not looked at. */
 export class SqlReader implements RowReader {
   readonly #shape: TableShape
+  readonly #fromLine: number
   readonly #heads = new Map<string, readonly string[]>()
   #rest = ''
   /** How far `rest` was looked at, and what is open there. */
@@ -16,8 +18,9 @@ export class SqlReader implements RowReader {
   #open: string | null = null
   #line = 1
 
-  constructor(shape: TableShape) {
+  constructor(shape: TableShape, fromLine = 1) {
     this.#shape = shape
+    this.#fromLine = fromLine
   }
 
   *push(text: string): Iterable<ImportRow> {
@@ -69,7 +72,7 @@ export class SqlReader implements RowReader {
     const blank = /^(?:\s|--[^\n]*(?:\n|$)|\/\*[\s\S]*?\*\/)*/.exec(text)?.[0] ?? ''
     const line = this.#line + lineFeeds(blank)
     this.#line += lineFeeds(text)
-    if (blank.length === text.length) return
+    if (line < this.#fromLine || blank.length === text.length) return
     const tokens = tokensOf(text, line)
     if (isWord(tokens[0], ...ignored)) return
     yield* this.#insert(tokens, text, line)

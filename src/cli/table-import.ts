@@ -50,7 +50,7 @@ async function importTable(context: Context, table: string, file: string, flags:
     const sender = new RowSender({ target, table, conflict: flags.onConflict, atomic: flags.atomic === true })
     const progress = await startProgress(context.io, `importing into ${table}`, source.bytes, flags.json === true)
     try {
-      await sendRows(source.body, readerOf(format, shape), sender, { fromLine: flags.fromLine ?? 1, progress })
+      await sendRows(source.body, readerOf(format, shape, flags.fromLine), sender, progress)
       await sender.finish(flags.onConflict)
       progress.stop('done')
     } catch (error) {
@@ -67,25 +67,20 @@ async function importTable(context: Context, table: string, file: string, flags:
   }
 }
 
-function readerOf(format: TableFormat, shape: TableShape): RowReader {
-  if (format === 'csv') return new CsvReader(shape)
-  return format === 'jsonl' ? new JsonLinesReader(shape) : new SqlReader(shape)
-}
-
-interface SendParts {
-  readonly fromLine: number
-  readonly progress: Progress
+function readerOf(format: TableFormat, shape: TableShape, fromLine: number | undefined): RowReader {
+  if (format === 'csv') return new CsvReader(shape, fromLine)
+  return format === 'jsonl' ? new JsonLinesReader(shape, fromLine) : new SqlReader(shape, fromLine)
 }
 
 /** What is read before a line that cannot be read is sent first. */
-async function sendRows(body: ReadableStream<Uint8Array>, reader: RowReader, sender: RowSender, { fromLine, progress }: SendParts): Promise<void> {
+async function sendRows(body: ReadableStream<Uint8Array>, reader: RowReader, sender: RowSender, progress: Progress): Promise<void> {
   const decoder = new TextDecoder('utf-8', { fatal: true })
   let bytes = 0
   let line = 1
   const send = async (rows: Iterable<Parameters<RowSender['add']>[0]>) => {
     for (const row of rows) {
       line = row.line
-      if (row.line >= fromLine) await sender.add(row)
+      await sender.add(row)
     }
   }
   const decoded = (chunk?: Uint8Array) => {

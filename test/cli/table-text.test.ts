@@ -124,6 +124,12 @@ describe('other people’s files', () => {
     expect(readAll(new SqlReader(posts), text, 4).map(row => [row.line, row.values])).toEqual([[4, [1n, `it's; "x"`]], [4, [-2n, null]], [4, [3n, 'b']]])
   })
 
+  test('lines before the one to begin with are not looked at', () => {
+    expect(valuesOf(readAll(new CsvReader(posts, 3), 'id,title\nbad,a,b\n3,c\n'))).toEqual([[3n, 'c']])
+    expect(valuesOf(readAll(new JsonLinesReader(posts, 2), 'bad\n{"id":3}'))).toEqual([[3n]])
+    expect(valuesOf(readAll(new SqlReader(posts, 2), "DROP TABLE posts;\nINSERT INTO posts VALUES (3,'c');"))).toEqual([[3n, 'c']])
+  })
+
   test.each([
     ['csv', 'id,nope\n', 1, 'has no column "nope"'],
     ['csv', 'id,title\n1,a\n2\n', 3, '2 fields are needed, there are 1'],
