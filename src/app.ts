@@ -7,7 +7,7 @@ import { controlRecords } from './admin/control-records.ts'
 import { OpenApi } from './admin/openapi.ts'
 import { controlRoutes } from './admin/routes.ts'
 import { userControlRoutes } from './admin/users/routes.ts'
-import { createAccounts, type Accounts } from './auth/accounts/accounts.ts'
+import { createAccounts, type Accounts, type AccountsParts } from './auth/accounts/accounts.ts'
 import type { TokenVerifier } from './auth/tokens.ts'
 import { observed, routesByPrefix, type RequestMeter } from './http/access-log.ts'
 import type { Authenticate } from './http/authenticate.ts'
@@ -111,17 +111,7 @@ export async function createApp(config: Config, seams: Seams): Promise<App> {
   const stopKeeper = keepMemorySmall({ clock, requests: () => meter.begun, dropUnused: () => streams.pages.dropUnused(), collect: () => Bun.gc(true) })
   const cors = createCors({ origins: config.http.corsOrigins, dev: config.server.dev })
   const common = commonFields(request => cors.headers(request))
-  const accounts = createAccounts({
-    depot: config.depot,
-    database: { write: (name, program) => records.store.write(name, program), readNow: (name, sql, params) => records.store.readNow(name, sql, params) },
-    settings: () => accountSettings(config),
-    foreign: verifier,
-    addressBurst: config.server.authIpRateLimit,
-    common,
-    clock,
-    ids,
-    log,
-  })
+  const accounts = newAccounts(config, records, { foreign: verifier, common, clock, ids, log })
   const routes = publicRoutes(health, () => process.render(), accounts)
   const openApi = new OpenApi({ router: () => routes, records, streamBasePath: root, transactions: config.server.enableRecordTransactions })
   let reloadConfig: App['reloadConfig'] = null
@@ -163,6 +153,17 @@ async function openData(config: Config, { clock, ids, log, fence }: Seams, metri
   const failed = store.status === 'rejected' ? store : records
   assert(failed.status === 'rejected', 'one of the two failed')
   throw failed.reason
+}
+
+/** Users live in `main`, their sessions beside it; both are written by the threads of the records. */
+function newAccounts(config: Config, { store }: Records, parts: Pick<AccountsParts, 'foreign' | 'common' | 'clock' | 'ids' | 'log'>): Accounts {
+  return createAccounts({
+    ...parts,
+    depot: config.depot,
+    database: { write: (name, program) => store.write(name, program), readNow: (name, sql, params) => store.readNow(name, sql, params) },
+    settings: () => accountSettings(config),
+    addressBurst: config.server.authIpRateLimit,
+  })
 }
 
 /** Managing a subscription takes the right to every stream that it covers. */
