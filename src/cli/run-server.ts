@@ -52,7 +52,10 @@ export async function runServer(loaded: LoadedConfig, load: () => LoadedConfig):
   const lifecycle = new Lifecycle({ health: app.health, notify, clock, log, readinessDelayMs: 0, drainMs, exit })
   const running = lifecycle.run()
   lifecycle.onStop('stores', 'streams', () => app.stop())
-  lifecycle.stopping.addEventListener('abort', () => app.streams.live.stop())
+  lifecycle.stopping.addEventListener('abort', () => {
+    app.streams.live.stop()
+    app.records.subscriptions.stop()
+  })
   lifecycle.onReload('configuration', async () => void (await reload.reload()))
   const listener = await openListeners(config, app, lifecycle, { clock, log })
   lifecycle.ready(`listening on ${listener.url}`)

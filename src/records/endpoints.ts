@@ -54,6 +54,7 @@ export function schemaAnswer(records: Records, { api, principal, query, common }
 
 /** The changes of a record, or with `*` of the table, as an event stream (trailbase-api.md §5.8). */
 export function subscribeAnswer(records: Records, { api, principal, query, request, common, idleLimit }: ApiRequest, target: string): Response | Promise<Response> {
+  if (request.method === 'HEAD') fail('method_not_allowed', { allow: 'GET, OPTIONS' }) // it would be a subscription that nobody reads
   const command = parseSubscribe(target, query, request.headers)
   // Ending a response does not close a connection whose client takes nothing: only its idle limit does.
   const ended = (how: 'finished' | 'abandoned') => idleLimit(how === 'abandoned' ? 1 : idleTimeoutSecs)

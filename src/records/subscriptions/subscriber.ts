@@ -44,7 +44,8 @@ export class Subscriber {
   readonly principal: Principal
   target: EventTarget
   readonly #source: Source
-  readonly #options: SubscriberOptions
+  /** Without where it began: the records of a snapshot are not kept longer than they are needed. */
+  readonly #options: Pick<SubscriberOptions, 'withIds' | 'limits'>
   readonly #sink: EventSink
   /** Frames that wait for room, with the next one to go. */
   #queue: Uint8Array[] = [pingFrame]
@@ -64,12 +65,12 @@ export class Subscriber {
 
   constructor(source: Source, options: SubscriberOptions) {
     this.#source = source
-    this.#options = options
+    const { start, nowMs, withIds, limits } = options
+    this.#options = { withIds, limits }
     this.principal = options.principal
     this.target = options.target
-    const { start, nowMs } = options
     this.#isLive = start.kind === 'now' || start.kind === 'lost'
-    if (start.kind === 'lost') this.#enqueue(horizonFrame(++this.#seq, start.position, options.withIds))
+    if (start.kind === 'lost') this.#enqueue(horizonFrame(++this.#seq, start.position, withIds))
     this.#isResuming = start.kind === 'since'
     this.#snapshot = start.kind === 'snapshot' ? start : null
     this.#at = start.position
@@ -77,7 +78,7 @@ export class Subscriber {
       nowMs,
       drained: () => this.#drained(),
       ended: how => this.#source.ended(this, how),
-      keepAlive: () => keepAliveFrame(this.#position, options.withIds && this.#snapshot === null),
+      keepAlive: () => keepAliveFrame(this.#position, withIds && this.#snapshot === null),
     })
   }
 

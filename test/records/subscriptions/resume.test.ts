@@ -22,7 +22,7 @@ async function run(server: RecordServer, text: string): Promise<void> {
 async function reconfigure(server: RecordServer, recordApis: readonly Api[]): Promise<void> {
   const config = { recordApis: recordApis.map(api => ({ ...apiDefaults, ...api })), databases: [], schemas: new Map() }
   const directories = { depot: server.directory, migrationsDir: join(server.directory, 'migrations') }
-  await server.records.apply({ config, directories, queryMsMax: 2000, readersMax: 2, retention: { ageMsMax: 1e9, bytesMax: 1e9 } })
+  await server.records.apply({ config, directories, queryMsMax: 2000, readersMax: 2, answersKeptMs: 86_400_000, retention: { ageMsMax: 1e9, bytesMax: 1e9 } })
 }
 
 const idOf = (event: SubscriptionEvent | undefined) => Number((event?.Insert ?? event?.Update ?? event?.Delete)?.['id'])

@@ -82,6 +82,7 @@ describe('frames', () => {
     expect(await status('/note/subscribe/*?filter[nothing]=1')).toBe(400)
     expect(await status('/note/subscribe/*?since=x')).toBe(400)
     expect(await status('/note/subscribe/*?ws=true')).toBe(400)
+    expect((await server.as(null)('/note/subscribe/*', { method: 'HEAD' })).status).toBe(405)
     expect(server.records.subscriptions.count).toBe(0)
   })
 })
