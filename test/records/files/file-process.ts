@@ -43,6 +43,7 @@ const server = await startRecordServer({
     { name: 'docs', tableName: 'docs', aclWorld: ['create', 'read', 'update', 'delete'] },
     { name: 'papers', tableName: 'other.papers', aclWorld: ['create', 'read', 'update', 'delete'] },
   ],
+  bodyBytesMax: 512 * 1024 * 1024,
   files: { objects: dying, directory: uploads },
   clock: { ...systemClock, now: () => systemClock.now() + Number(minutesAhead) * 60_000 },
 })
