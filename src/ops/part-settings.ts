@@ -31,6 +31,7 @@ export function recordsSettings(config: Config): RecordsSettings {
     queryMsMax: config.records.queryTimeoutMs,
     readersMax: config.records.readersMax,
     retention: { ageMsMax: config.records.changesRetentionSecs * 1000, bytesMax: config.records.changesRetentionBytes },
+    answersKeptMs: config.records.idempotencyRetentionSecs * 1000,
   }
 }
 

@@ -7,6 +7,9 @@ import type { Ids } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
 import type { Principal } from '../lib/principal.ts'
+import type { SqlValue } from '../lib/sql-value.ts'
+import { quoted } from '../storage/identifier.ts'
+import type { Program } from '../storage/program.ts'
 import { checkAcl } from './access.ts'
 import type { CatalogConfig } from './catalog/api-config.ts'
 import { captureChanges } from './changes/capture.ts'
@@ -21,11 +24,13 @@ import type { AdminCredentials } from './migrations/first-admin.ts'
 import { migrateDepot, migrateRunning } from './migrations/migrate-depot.ts'
 import { readRecord, type ReadParts, type RecordText } from './read.ts'
 import type { RecordApi, RecordCatalog } from './record-api.ts'
+import { Rounds } from './rounds.ts'
 import { ruleStatement } from './rules.ts'
 import { schemaRuleHolds } from './schema-access.ts'
 import { RecordStore } from './store/record-store.ts'
 import type { SubscriptionLimits } from './subscriptions/limits.ts'
 import { Subscriptions } from './subscriptions/subscriptions.ts'
+import { forgetOldAnswers, idempotencyPeriodMs } from './writing/idempotency-sweeper.ts'
 import { RecordWriter } from './writing/record-writer.ts'
 
 export interface RecordsSettings {
@@ -36,6 +41,8 @@ export interface RecordsSettings {
   readonly readersMax: number
   /** How much of the change log is kept. */
   readonly retention: RetentionLimits
+  /** How long the answer to a write with an Idempotency-Key is kept. */
+  readonly answersKeptMs: number
 }
 
 export interface RecordsParts {
@@ -55,6 +62,7 @@ export class Records {
   readonly files: RecordFiles
   readonly subscriptions: Subscriptions
   readonly retention: Retention
+  readonly #answers: Rounds
   readonly #parts: RecordsParts
   #settings: RecordsSettings
   #catalog: RecordCatalog
@@ -74,6 +82,7 @@ export class Records {
     this.files = new RecordFiles({ ...parts, settings: parts.files, store, catalog: () => this.#catalog, databases })
     this.subscriptions = this.#makeSubscriptions()
     this.retention = this.#makeRetention(databases)
+    this.#answers = this.#makeSweeping(databases)
     this.writer = new RecordWriter({ write: (database, program) => store.write(database, program), files: this.files, clock: parts.clock })
   }
 
@@ -89,6 +98,7 @@ export class Records {
     await records.files.start()
     await captureChanges(store, schema.catalog, records.#databases)
     records.retention.start()
+    records.#answers.start()
     return records
   }
 
@@ -139,7 +149,7 @@ export class Records {
 
   async stop(): Promise<void> {
     this.subscriptions.stop()
-    await this.retention.stop()
+    await Promise.all([this.retention.stop(), this.#answers.stop()])
     await this.files.stop()
     await this.store.stop()
   }
@@ -185,6 +195,7 @@ export class Records {
     return new Retention({
       clock: this.#parts.clock,
       log: this.#parts.log,
+      hasChanges: database => store.readNow(database, `SELECT 1 FROM ${quoted(database)}._changes LIMIT 1`, []).length > 0,
       read: async (database, statement) => {
         const answer = await store.read({ database, statements: [statement], deadlineMs, finish: null })
         return 'rows' in answer ? (answer.rows[0] ?? []) : []
@@ -193,6 +204,18 @@ export class Records {
       databases,
       limits: () => this.#settings.retention,
     })
+  }
+
+  #makeSweeping(databases: () => readonly string[]): Rounds {
+    const { store } = this
+    const { clock, log } = this.#parts
+    const parts = {
+      clock,
+      readNow: (database: string, sql: string, params: readonly SqlValue[]) => store.readNow(database, sql, params),
+      write: (database: string, program: Program) => store.write(database, program),
+      keptMs: () => this.#settings.answersKeptMs,
+    }
+    return new Rounds({ clock, log, databases, periodMs: idempotencyPeriodMs, step: database => forgetOldAnswers(parts, database), failed: 'old answers to idempotent writes could not be removed' })
   }
 }
 

@@ -56,7 +56,7 @@ export async function startRecordServer(options: RecordServerOptions): Promise<R
   }
   const directories = { depot: directory, migrationsDir: join(directory, 'migrations') }
   const records = await Records.open(
-    { config, directories, queryMsMax: options.queryMsMax ?? 2000, readersMax: 2, retention: options.retention ?? { ageMsMax: 3_600_000, bytesMax: 2 ** 30 } },
+    { config, directories, queryMsMax: options.queryMsMax ?? 2000, readersMax: 2, answersKeptMs: 86_400_000, retention: options.retention ?? { ageMsMax: 3_600_000, bytesMax: 2 ** 30 } },
     {
       clock: options.clock ?? systemClock,
       ids: systemIds,

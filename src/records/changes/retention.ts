@@ -3,6 +3,7 @@ import { assert } from '../../lib/assert.ts'
 import type { Clock } from '../../lib/clock.ts'
 import type { Log } from '../../lib/log.ts'
 import type { SqlRow, SqlValue } from '../../lib/sql-value.ts'
+import { Rounds } from '../rounds.ts'
 import { quoted } from '../../storage/identifier.ts'
 import type { Program, ProgramResult, Statement } from '../../storage/program.ts'
 
@@ -16,6 +17,8 @@ export interface RetentionLimits {
 export interface RetentionParts {
   readonly clock: Clock
   readonly log: Log
+  /** Looks at once whether there are any; cheap. */
+  readonly hasChanges: (database: string) => boolean
   /** A read in another thread: counting reads everything once. */
   readonly read: (database: string, statement: Statement) => Promise<readonly SqlRow[]>
   readonly write: (database: string, program: Program) => Promise<ProgramResult>
@@ -60,22 +63,21 @@ interface Counted {
 export class Retention {
   readonly #parts: RetentionParts
   readonly #counted = new Map<string, Counted>()
-  #stop: (() => void) | null = null
-  #round: Promise<void> | null = null
+  readonly #rounds: Rounds
 
   constructor(parts: RetentionParts) {
     this.#parts = parts
+    const { clock, log, databases } = parts
+    this.#rounds = new Rounds({ clock, log, databases, periodMs: retentionPeriodMs, step: database => this.#step(database), failed: 'old changes could not be removed' })
   }
 
   start(): void {
-    this.#stop ??= this.#parts.clock.every(retentionPeriodMs, () => void this.run())
+    this.#rounds.start()
   }
 
   /** Ends the loop, and the round that is under way after its step. */
-  async stop(): Promise<void> {
-    this.#stop?.()
-    this.#stop = () => {}
-    await this.#round
+  stop(): Promise<void> {
+    return this.#rounds.stop()
   }
 
   /** Bytes of the changes that `database` keeps, as of the last round. */
@@ -85,19 +87,18 @@ export class Retention {
 
   /** One round over all databases; the one under way when there is one. A failure is logged, and the next round tries again. */
   run(): Promise<void> {
-    this.#round ??= this.#run().finally(() => (this.#round = null))
-    return this.#round
+    return this.#rounds.run()
   }
 
-  async #run(): Promise<void> {
-    for (const database of this.#parts.databases()) {
-      try {
-        await this.#count(database)
-        while (await this.#remove(database)) continue
-      } catch (error) {
-        this.#parts.log.warn('old changes could not be removed', { database, error: String(error) })
-      }
+  async #step(database: string): Promise<boolean> {
+    // A log without changes is left alone: a server that is not used starts no thread.
+    if (!this.#parts.hasChanges(database)) {
+      const counted = this.#counted.get(database)
+      if (counted !== undefined) counted.bytes = 0
+      return false
     }
+    await this.#count(database)
+    return await this.#remove(database)
   }
 
   async #count(database: string): Promise<void> {

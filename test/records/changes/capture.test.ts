@@ -47,7 +47,7 @@ const short = ({ operation, relation, old, new: next }: Change) => [operation, r
 async function replace(server: RecordServer, recordApis: readonly Api[]): Promise<void> {
   const config = { recordApis: recordApis.map(api => ({ ...apiDefaults, ...api })), databases: ['more'], schemas: new Map() }
   const directories = { depot: server.directory, migrationsDir: join(server.directory, 'migrations') }
-  await server.records.apply({ config, directories, queryMsMax: 2000, readersMax: 2, retention: { ageMsMax: 1e9, bytesMax: 1e9 } })
+  await server.records.apply({ config, directories, queryMsMax: 2000, readersMax: 2, answersKeptMs: 86_400_000, retention: { ageMsMax: 1e9, bytesMax: 1e9 } })
 }
 
 describe('what is written', () => {
@@ -174,6 +174,7 @@ describe('retention', () => {
     const retention = new Retention({
       clock,
       log: silentLog,
+      hasChanges: database => store.readNow(database, `SELECT 1 FROM ${database}._changes LIMIT 1`, []).length > 0,
       read: async (database, statement) => {
         const answer = await store.read({ database, statements: [statement], deadlineMs: 2000, finish: null })
         return 'rows' in answer ? (answer.rows[0] ?? []) : []
