@@ -18,9 +18,9 @@ export interface SubscriptionMetrics {
 const lagBounds = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5]
 
 export function subscriptionMetrics(metrics: Metrics, counts: SubscriptionCounts): SubscriptionMetrics {
-  const events = metrics.counter('headwater_subscription_events_total', 'Events told to subscribers of record APIs')
-  const losses = metrics.counter('headwater_subscription_losses_total', 'Times that a subscriber was told of missing changes')
-  const lag = metrics.histogram('headwater_subscription_lag_seconds', 'From a commit until its changes were told', lagBounds)
+  const events = metrics.counter('headwater_record_subscription_events_total', 'Events told to subscribers of record APIs')
+  const losses = metrics.counter('headwater_record_subscription_losses_total', 'Times that a subscriber was told of missing changes')
+  const lag = metrics.histogram('headwater_record_subscription_lag_seconds', 'From a commit until its changes were told', lagBounds)
   metrics.gauge('headwater_record_subscriptions', 'Subscriptions to record APIs', () => counts.count)
   metrics.gauge('headwater_record_subscriptions_behind', 'Subscriptions that read the change log instead of hearing of changes', () => counts.behind)
   return {
