@@ -1,7 +1,10 @@
 /** The published npm client `trailbase`, unmodified, drives every feature of record APIs against a real server. TrailBase's own tests are scripts/trailbase-suite.ts. */
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { filePath, filesPath, FetchError, initClient, urlSafeBase64Decode, type ChangeEvent, type Client, type FileUpload } from 'trailbase'
 import { startDepotServer, type DepotServer } from '../support/depot-server.ts'
+
+// Starting a server may build it first.
+setDefaultTimeout(60_000)
 
 const people = ['ada', 'bob'].map(name => `('${name}@example.org', hash_password('secret'))`)
 

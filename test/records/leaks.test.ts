@@ -1,10 +1,13 @@
 /** Columns that are not shown, through every route of a whole server: a matrix of requests is generated, and no answer knows their names or values. What lists refuse is query/leak.test.ts. */
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { operators } from '../../src/records/query/filter-tree.ts'
 import { startServer, type Server } from '../support/server.ts'
+
+// Starting a server may build it first.
+setDefaultTimeout(60_000)
 
 const tables = `
 CREATE TABLE owner (id INTEGER PRIMARY KEY, name TEXT, _hidden TEXT DEFAULT 'leak-owner-hidden', excluded TEXT DEFAULT 'leak-owner-excluded') STRICT;

@@ -1,11 +1,14 @@
 /** The examples in a small form: their depots are made by their scripts, and a server shows what their pages promise. */
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buildChinook } from '../../examples/chinook/build.ts'
 import { buildMillion } from '../../examples/million/build.ts'
 import { startServer, type Server } from '../support/server.ts'
+
+// Starting a server may build it first.
+setDefaultTimeout(60_000)
 
 const directory = mkdtempSync(join(tmpdir(), 'headwater-examples-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
