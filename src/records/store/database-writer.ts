@@ -4,7 +4,7 @@ import { fail, Refusal } from '../../lib/errors.ts'
 import type { Program, ProgramResult } from '../../storage/program.ts'
 import type { Unrun } from '../../storage/program-runner.ts'
 import type { ExclusiveOutcome, FromWriter, Script, ThreadSettings, ToWriter } from './messages.ts'
-import { decodeOutcome, programBytes, ProgramEncoder } from './wire.ts'
+import { decodeOutcomes, programBytes, ProgramEncoder } from './wire.ts'
 
 export interface WriterLimits {
   /** Programs that may wait for a commit, those in flight included. */
@@ -18,7 +18,7 @@ export interface WriterLimits {
 export const defaultWriterLimits: WriterLimits = { queuedProgramsMax: 16_384, queuedBytesMax: 128 * 1024 * 1024, groupProgramsMax: 1024 }
 
 /** Messages that the thread has before it. With two, fewer programs a second were written (docs/measurements.md), presumably because each group was smaller. */
-const postedMax = 1
+const postedMax = 1 // and no more: programs and outcomes are in memory that the next group writes again
 
 export interface WriterParts {
   readonly limits: WriterLimits
@@ -201,8 +201,9 @@ export class DatabaseWriter {
     if (answer.kind !== 'done') return
     this.#queuedPrograms -= programs.length
     this.#queuedBytes -= bytesOf(programs)
+    const outcomes = decodeOutcomes(answer.outcomes, programs.length)
     for (const [index, { resolve, reject }] of programs.entries()) {
-      const outcome = decodeOutcome(must(answer.outcomes[index], 'every program has an outcome'))
+      const outcome = must(outcomes[index], 'every program has an outcome')
       if (outcome.ok === null) reject(refusalOf(outcome))
       else resolve(outcome)
     }

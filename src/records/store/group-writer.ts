@@ -3,17 +3,18 @@ import type { Database } from 'bun:sqlite'
 import { dirname } from 'node:path'
 import type { Clock } from '../../lib/clock.ts'
 import { DiskRoom } from '../../storage/disk-room.ts'
-import { ProgramRunner, type Unrun } from '../../storage/program-runner.ts'
+import { ProgramRunner, type ProgramOutcome, type Unrun } from '../../storage/program-runner.ts'
 import { isBusy, isFull, problemOf } from '../../storage/sqlite-errors.ts'
 import { WalGauge } from '../../storage/wal.ts'
 import { openRecordWriter, targetOf } from './connection.ts'
 import type { ExclusiveOutcome, Script, ThreadSettings } from './messages.ts'
 import { Deadline, prepareConnection } from './prepare-connection.ts'
 import { runScripts, ScriptFailed } from './scripts.ts'
-import { encodeOutcome, ProgramDecoder, type WireGroup, type WireOutcome } from './wire.ts'
+import { OutcomeEncoder, ProgramDecoder, type WireBytes } from './wire.ts'
 
 export interface GroupResult {
-  readonly outcomes: readonly WireOutcome[]
+  /** One for each program. */
+  readonly outcomes: WireBytes
   /** Number of the last transaction that wrote; null when none did. */
   readonly committed: number | null
 }
@@ -35,6 +36,7 @@ export class GroupWriter {
   readonly #wal: WalGauge
   readonly #room: DiskRoom
   readonly #decoder: ProgramDecoder
+  readonly #encoder = new OutcomeEncoder()
 
   /** `walGrown` is called when another thread should copy the WAL; `restartWal` is then to be called. */
   constructor({ plan, functions }: ThreadSettings, clock: Clock, walGrown: () => void, decoder = new ProgramDecoder()) {
@@ -47,12 +49,12 @@ export class GroupWriter {
   }
 
   /** Throws when the storage failed. */
-  run(group: WireGroup): GroupResult {
-    const programs = this.#decoder.decode(group)
-    if (!this.#room.has(group.bytes, 0)) return { outcomes: programs.map(() => almostFull), committed: null }
+  run(group: WireBytes): GroupResult {
+    const { programs, bytes } = this.#decoder.decode(group)
+    if (!this.#room.has(bytes, 0)) return { outcomes: this.#encoder.encode(programs.map(() => almostFull)), committed: null }
     const outcomes = this.#runner.run(programs)
     this.#wal.afterCommit()
-    return { outcomes: outcomes.map(encodeOutcome), committed: this.#runner.written }
+    return { outcomes: this.#encoder.encode(outcomes), committed: this.#runner.written }
   }
 
   /** Runs `scripts` in one transaction of their own, or as they are. */
@@ -95,4 +97,4 @@ function unended(scripts: readonly Script[]): ExclusiveOutcome {
   return { ok: false, script: scripts.length - 1, problem: { errno: 1, message: 'a transaction was begun and not ended' } }
 }
 
-const almostFull: WireOutcome = { ok: null, why: 'full', message: 'the disk is almost full' }
+const almostFull: ProgramOutcome = { ok: null, why: 'full', message: 'the disk is almost full' }

@@ -7,7 +7,7 @@ import type { StatementProblem } from '../../storage/sqlite-errors.ts'
 import type { ConnectionPlan } from './connection.ts'
 import type { FinishSpec } from './finish.ts'
 import type { FunctionSettings } from '../functions/register.ts'
-import type { WireGroup, WireOutcome } from './wire.ts'
+import type { WireBytes } from './wire.ts'
 
 /** What a thread needs to open its connection. */
 export interface ThreadSettings {
@@ -17,7 +17,7 @@ export interface ThreadSettings {
 
 export type ToWriter =
   | { readonly kind: 'open'; readonly settings: ThreadSettings }
-  | { readonly kind: 'group'; readonly number: number; readonly group: WireGroup }
+  | { readonly kind: 'group'; readonly number: number; readonly group: WireBytes }
   | { readonly kind: 'exclusive'; readonly number: number; readonly scripts: readonly Script[]; readonly transaction: boolean }
   | { readonly kind: 'reopen'; readonly settings: ThreadSettings }
   | { readonly kind: 'checkpoint' }
@@ -28,7 +28,7 @@ export type FromWriter =
   /** There was no room to open the file; `open` may be said again. */
   | { readonly kind: 'unopened'; readonly message: string }
   | { readonly kind: 'reopened' }
-  | { readonly kind: 'done'; readonly number: number; readonly outcomes: readonly WireOutcome[]; readonly committed: number | null }
+  | { readonly kind: 'done'; readonly number: number; readonly outcomes: WireBytes; readonly committed: number | null }
   | { readonly kind: 'excluded'; readonly number: number; readonly outcome: ExclusiveOutcome | Unrun }
   | { readonly kind: 'walGrown' }
   | { readonly kind: 'closed' }
