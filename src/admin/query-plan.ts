@@ -2,6 +2,7 @@
 import { fail } from '../lib/errors.ts'
 import { foldName, isName, isOperator, isWord, SqlTextError, tokenize, type Token } from '../records/catalog/sql-tokens.ts'
 import { splitStatements } from '../records/migrations/split-statements.ts'
+import { withDeadlines } from './query-deadline.ts'
 
 export interface QueryCommand {
   /** Any number of statements. */
@@ -13,7 +14,8 @@ export interface QueryCommand {
 }
 
 export type QueryPlan =
-  | { readonly kind: 'read'; readonly database: string; readonly statements: readonly string[] }
+  /** `watched`: the same statements, which stop when their time is over. */
+  | { readonly kind: 'read'; readonly database: string; readonly statements: readonly string[]; readonly watched: readonly string[] }
   | { readonly kind: 'write'; readonly database: string; readonly sql: string; readonly transaction: boolean; readonly changesSchema: boolean }
 
 export interface KnownSchema {
@@ -33,11 +35,11 @@ export function planQuery(command: QueryCommand, schema: KnownSchema): QueryPlan
   for (const statement of statements) refuse(statement, statements.length)
   const attached = attachedOf(command, statements, schema)
   const isRead = command.readOnly || statements.every(({ isReading }) => isReading)
-  if (isRead) return { kind: 'read', database: attached ?? 'main', statements: statements.map(statement => limited(statement, '_deadline()')) }
+  if (isRead) return { kind: 'read', database: attached ?? 'main', statements: statements.map(limited), watched: statements.map(each => limited(watched(each))) }
   return {
     kind: 'write',
     database: writtenDatabase(statements, attached, schema),
-    sql: statements.map(statement => limited(statement, '1')).join(';\n'),
+    sql: statements.map(limited).join(';\n'),
     transaction: !statements.some(({ verb }) => verb === 'VACUUM'),
     changesSchema: statements.some(({ verb }) => schemaVerbs.has(verb)),
   }
@@ -151,8 +153,12 @@ function targetOf({ verb, tokens }: Planned, attached: string | null, schema: Kn
   return verb === 'CREATE' || name === '' || schema.hasInMain(name) ? 'main' : attached
 }
 
-/** A statement that gives rows, with an end to them and a condition that is looked at while they are found. */
-function limited({ text, verb }: Planned, condition: string): string {
+function watched(statement: Planned): Planned {
+  return statement.verb === 'SELECT' ? { ...statement, text: withDeadlines(statement.text) } : statement
+}
+
+/** A statement that gives rows, with an end to them. */
+function limited({ text, verb }: Planned): string {
   if (verb !== 'SELECT' && verb !== 'VALUES') return text
-  return `SELECT * FROM (\n${text}\n) WHERE ${condition} LIMIT ${queryRowsMax + 1}`
+  return `SELECT * FROM (\n${text}\n) LIMIT ${queryRowsMax + 1}`
 }

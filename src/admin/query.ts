@@ -46,16 +46,30 @@ function schemaOf({ records }: QueryParts): KnownSchema {
   }
 }
 
-async function read({ records, queryMsMax }: QueryParts, { database, statements }: QueryPlan & { readonly kind: 'read' }): Promise<QueryResult> {
+async function read(parts: QueryParts, plan: QueryPlan & { readonly kind: 'read' }): Promise<QueryResult> {
   try {
-    const answer = await records.store.read({ database, statements: statements.map(sql => ({ sql, params: [] })), deadlineMs: queryMsMax, finish: null })
-    const { rows, columns } = 'rows' in answer ? answer : { rows: [], columns: [] }
-    const last = columns.findLastIndex(names => names.length > 0)
-    return { columns: columns[last] ?? [], rows: rows[last] ?? [], txn: null }
+    return await rowsOf(parts, plan.database, plan.watched)
+  } catch (error) {
+    if (!(error instanceof StatementError)) throw error
+    return await readAsItIs(parts, plan)
+  }
+}
+
+/** What SQLite says of a statement is said of the one that was asked, and no query fails because of what was put into it. */
+async function readAsItIs(parts: QueryParts, { database, statements }: QueryPlan & { readonly kind: 'read' }): Promise<QueryResult> {
+  try {
+    return await rowsOf(parts, database, statements)
   } catch (error) {
     if (!(error instanceof StatementError)) throw error
     return fail('invalid_sql', { detail: (error.errno & 0xff) === readOnlyError ? 'the query may not change anything' : error.message })
   }
+}
+
+async function rowsOf({ records, queryMsMax }: QueryParts, database: string, statements: readonly string[]): Promise<QueryResult> {
+  const answer = await records.store.read({ database, statements: statements.map(sql => ({ sql, params: [] })), deadlineMs: queryMsMax, finish: null })
+  const { rows, columns } = 'rows' in answer ? answer : { rows: [], columns: [] }
+  const last = columns.findLastIndex(names => names.length > 0)
+  return { columns: columns[last] ?? [], rows: rows[last] ?? [], txn: null }
 }
 
 async function write({ records, log }: QueryParts, { database, sql, transaction, changesSchema }: QueryPlan & { readonly kind: 'write' }): Promise<QueryResult> {
