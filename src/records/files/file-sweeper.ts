@@ -41,8 +41,10 @@ const batchRowsMax = 1000
 const eagerDelayMs = 20
 /** How long a stop waits for a round that runs. */
 const stopMsMax = 2000
-/** A round pauses this many times as long as the one before it took, so that big tables are not looked through all the time. */
+/** A round waits this many times as long as looking through tables took the one before, so that big ones are not looked through all the time. */
 const pauseFactor = 9
+/** Looks of this length cost nobody anything. */
+const freeScanMs = 200
 const errorCharactersMax = 500
 
 interface Queued {
@@ -113,16 +115,15 @@ export class FileSweeper {
 
   /** Rows of the queue with fewer than `attemptsMax` attempts; those that fail now are not tried twice in a round. */
   async #removeQueued(database: string, attemptsMax: number): Promise<void> {
-    const { clock } = this.#parts
-    const startedMs = clock.monotonic()
+    let scanMs = 0
     let after = -1n
     for (;;) {
       const rows = this.#queued(database, attemptsMax, after)
       if (rows.length === 0) break
-      await this.#removeBatch(database, rows)
+      scanMs += await this.#removeBatch(database, rows)
       after = rows.at(-1)?.id ?? after
     }
-    this.#pauseMs.set(database, (clock.monotonic() - startedMs) * pauseFactor)
+    this.#pauseMs.set(database, Math.max(0, scanMs - freeScanMs) * pauseFactor)
   }
 
   #queued(database: string, attemptsMax: number, after: bigint): readonly Queued[] {
@@ -136,10 +137,13 @@ export class FileSweeper {
     }))
   }
 
-  async #removeBatch(database: string, rows: readonly Queued[]): Promise<void> {
-    const { objects, metrics, forget, write } = this.#parts
+  /** Gives how long the tables were looked through. */
+  async #removeBatch(database: string, rows: readonly Queued[]): Promise<number> {
+    const { objects, metrics, forget, write, clock } = this.#parts
     const ids = [...new Set(rows.flatMap(row => row.objects))]
+    const startedMs = clock.monotonic()
     const named = await namedIds(this.#parts.columns(), database, ids, this.#parts.read)
+    const scanMs = clock.monotonic() - startedMs
     const unnamed = ids.filter(id => !named.has(id))
     const failed = await objects.remove(unnamed)
     metrics.deleted(unnamed.length - failed.size)
@@ -157,6 +161,7 @@ export class FileSweeper {
       })),
     ]
     await write(database, { steps })
+    return scanMs
   }
 
   /** Counts and logs the failure of a row; gives its text. */
