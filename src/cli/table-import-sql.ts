@@ -2,7 +2,8 @@
 import type { TableShape } from '../admin/tables-shape.ts'
 import { closingOf, foldName, isName, isOperator, isWord, splitTokens, SqlTextError, tokenize, type Token } from '../records/catalog/sql-tokens.ts'
 import type { SqlValue } from '../lib/sql-value.ts'
-import { integerOf, LineError, rowCharactersMax, shown, type ImportRow, type RowReader } from './table-import-rows.ts'
+import { literalOf } from './table-import-literal.ts'
+import { LineError, rowCharactersMax, shown, type ImportRow, type RowReader } from './table-import-rows.ts'
 
 /** What may stand around the INSERTs, and says nothing about rows. */
 const ignored = ['BEGIN', 'COMMIT', 'END', 'PRAGMA']
@@ -129,40 +130,6 @@ function rowOf(group: readonly Token[], count: number, line: number): readonly S
   if (!isOperator(group[0], '(') || closingOf(group, 0) !== group.length - 1) return refuse(line, 'values in parentheses are expected')
   const values = splitTokens(group.slice(1, -1), token => isOperator(token, ',')).map(tokens => literalOf(tokens, line))
   return values.length === count ? values : refuse(line, `${count} values are needed, there are ${values.length}`)
-}
-
-function literalOf(tokens: readonly Token[], line: number): SqlValue {
-  const [first, second] = tokens
-  if (tokens.length === 1 && first !== undefined) return oneToken(first, line)
-  if (tokens.length === 2 && first !== undefined && isOperator(first, '-', '+') && second?.kind === 'number') return numberOf(`${first.text}${second.text}`, line)
-  // CAST(x'…' AS TEXT): a text with a NUL in it.
-  const isCast = isWord(first, 'CAST') && tokens[2]?.kind === 'blob' && isWord(tokens[3], 'AS') && isWord(tokens[4], 'TEXT') && tokens.length === 6
-  if (isCast && tokens[2] !== undefined) return Buffer.from(bytesOf(tokens[2])).toString()
-  return refuse(line, `a literal value is expected, not ${shown(tokens.map(({ text }) => text).join(' '))}`)
-}
-
-function oneToken(token: Token, line: number): SqlValue {
-  switch (token.kind) {
-    case 'string':
-      return token.value
-    case 'blob':
-      return bytesOf(token)
-    case 'number':
-      return numberOf(token.text, line)
-    default:
-      if (isWord(token, 'NULL')) return null
-      if (isWord(token, 'TRUE', 'FALSE')) return isWord(token, 'TRUE') ? 1n : 0n
-      return refuse(line, `a literal value is expected, not ${shown(token.text)}`)
-  }
-}
-
-function numberOf(text: string, line: number): SqlValue {
-  const number = Number(text)
-  return integerOf(text) ?? (Number.isNaN(number) ? refuse(line, `${shown(text)} is no number`) : number)
-}
-
-function bytesOf(token: Token): Uint8Array {
-  return Uint8Array.fromHex(token.text.slice(2, -1))
 }
 
 function refuse(line: number, message: string): never {

@@ -124,6 +124,14 @@ describe('other people’s files', () => {
     expect(readAll(new SqlReader(posts), text, 4).map(row => [row.line, row.values])).toEqual([[4, [1n, `it's; "x"`]], [4, [-2n, null]], [4, [3n, 'b']]])
   })
 
+  test('texts of dumps that no literal holds on one line', () => {
+    const text = String.raw`INSERT INTO posts VALUES(1,replace(replace('a\r\nb','\r',char(13)),'\n',char(10)));INSERT INTO posts VALUES(2,unistr('a\u000ab\\c\+01f984\00e9'));INSERT INTO posts VALUES(3,char(104,105));`
+    expect(valuesOf(readAll(new SqlReader(posts), text))).toEqual([[1n, 'a\r\nb'], [2n, 'a\nb\\c🦄é'], [3n, 'hi']])
+    for (const bad of ['lower(1)', `replace('a',1,2)`, `replace('a','','b')`, 'char(-1)', 'unistr(1)', `CAST('a' AS TEXT)`, '1 + 2', '(1)']) {
+      expect(caught(() => readAll(new SqlReader(posts), `INSERT INTO posts VALUES(1,${bad});`))?.message).toContain('a literal value is expected')
+    }
+  })
+
   test('lines before the one to begin with are not looked at', () => {
     expect(valuesOf(readAll(new CsvReader(posts, 3), 'id,title\nbad,a,b\n3,c\n'))).toEqual([[3n, 'c']])
     expect(valuesOf(readAll(new JsonLinesReader(posts, 2), 'bad\n{"id":3}'))).toEqual([[3n]])
