@@ -37,6 +37,7 @@ import type { Config } from './ops/options.ts'
 import { accountSettings, filesSettings, recordsSettings, storeSettings, streamsSettings, subscriptionLimits } from './ops/part-settings.ts'
 import { recordErrorResponse } from './records/answers.ts'
 import { recordEndpoints } from './records/endpoints.ts'
+import { recordRoute } from './records/record-route.ts'
 import { Records } from './records/records.ts'
 import { sqliteVersion } from './storage/database.ts'
 import { compileAccess, type StreamAccess } from './streams/access.ts'
@@ -255,10 +256,12 @@ function publicSurface(parts: Surfaces): Fetch {
     return pages.fetch(request)
   }
   const base = config.http.streamBasePath
-  const routeOf = routesByPrefix({ [`${base}/__ds`]: 'subscriptions', [base]: 'streams', '/metrics': 'metrics', '/': 'other' })
+  const byPrefix = routesByPrefix({
+    [`${base}/__ds`]: 'subscriptions', [base]: 'streams', '/metrics': 'metrics', '/api/auth/': 'accounts', [adminRoot]: 'admin', '/api/healthcheck': 'health', '/': 'other',
+  })
   return observed(fetch, {
     meter: parts.meter,
-    routeOf,
+    routeOf: (url, method) => recordRoute(url, method) ?? byPrefix(url),
     requestIds: names,
     log,
     clock: seams.clock,

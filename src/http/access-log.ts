@@ -14,7 +14,7 @@ export interface RequestMeter {
 export interface ObserveOptions {
   readonly meter: RequestMeter
   /** The fixed name of the route that an address belongs to. */
-  readonly routeOf: (url: string) => string
+  readonly routeOf: (url: string, method: string) => string
   readonly requestIds: RequestIds
   readonly log: Log
   readonly clock: Clock
@@ -47,7 +47,7 @@ export function observed(fetch: Fetch, options: ObserveOptions): Fetch {
       response.headers.set('X-Request-Id', requestIds.of(request))
     }
     const seconds = (clock.monotonic() - startedAt) / 1_000
-    const route = routeOf(request.url)
+    const route = routeOf(request.url, request.method)
     meter.end(route, request.method, status, seconds)
     if (logged || status >= 500) {
       const peer = server.requestIP(request)?.address

@@ -13,8 +13,9 @@ import type { Program } from '../storage/program.ts'
 import { checkAcl } from './access.ts'
 import type { CatalogConfig } from './catalog/api-config.ts'
 import { captureChanges } from './changes/capture.ts'
+import { followedTables } from './changes/triggers.ts'
 import { Retention, type RetentionLimits } from './changes/retention.ts'
-import { functionsOf, placeOf, readDepotSchema, type DepotDirectories, type DepotSchema } from './depot-schema.ts'
+import { functionsOf, placeOf, readDepotSchema, readRelations, type DepotDirectories, type DepotSchema } from './depot-schema.ts'
 import { findFile, type FileAddress } from './files/read-file.ts'
 import { RecordFiles, type FilesSettings } from './files/record-files.ts'
 import type { StoredFile } from './files/stored-file.ts'
@@ -78,6 +79,8 @@ export class Records {
     this.store = store
     this.firstAdmin = firstAdmin
     this.#reading = readPartsOf(store, settings)
+    parts.metrics?.gauge('headwater_record_apis', 'Record APIs that are served.', () => this.#catalog.apis.size)
+    parts.metrics?.gauge('headwater_record_catalog_version', 'Grows by one whenever the schema was read anew.', () => this.#catalog.version)
     const databases = () => ['main', ...this.#settings.config.databases]
     this.files = new RecordFiles({ ...parts, settings: parts.files, store, catalog: () => this.#catalog, databases })
     this.subscriptions = this.#makeSubscriptions()
@@ -93,10 +96,10 @@ export class Records {
     mkdirSync(join(directories.depot, 'data'), { recursive: true, mode: 0o700 })
     const firstAdmin = await migrateDepot(placeOf(directories, config), { functions: functionsOf(config), ids, clock, log })
     const schema = readDepotSchema(config, directories, 1, clock)
-    const store = await RecordStore.open({ ...schema.store, limits: { readersMax: settings.readersMax }, clock, log, fence })
+    const store = await RecordStore.open({ ...schema.store, limits: { readersMax: settings.readersMax }, clock, log, fence, ...(parts.metrics === undefined ? {} : { metrics: parts.metrics }) })
     const records = new Records(parts, settings, schema, store, firstAdmin)
     await records.files.start()
-    await captureChanges(store, schema.catalog, records.#databases)
+    await captureChanges(store, followedTables(schema.catalog), records.#databases)
     records.retention.start()
     records.#answers.start()
     return records
@@ -113,13 +116,15 @@ export class Records {
   /** Applies migrations and `settings`; what fails leaves everything as it was (but for migrations before the failing one). */
   async apply(settings: RecordsSettings): Promise<void> {
     const { config, directories } = settings
-    await migrateRunning(placeOf(directories, config), { functions: functionsOf(config), log: this.#parts.log })
-    await this.#replace(settings)
+    await this.#captured(async () => {
+      await migrateRunning(placeOf(directories, config), { functions: functionsOf(config), log: this.#parts.log })
+      await this.#replace(settings)
+    })
   }
 
   /** Reads the schema anew, after SQL changed it. */
   async refresh(): Promise<void> {
-    await this.#replace(this.#settings)
+    await this.#captured(() => this.#replace(this.#settings))
   }
 
   /** The body of a list. Refuses what list.ts refuses, and `forbidden`. */
@@ -154,11 +159,24 @@ export class Records {
     await this.store.stop()
   }
 
+  /** When the APIs stay as they were over tables that did not, what subscribers follow is still written down. */
+  async #captured(change: () => Promise<void>): Promise<void> {
+    try {
+      await change()
+    } catch (error) {
+      const { config, directories } = this.#settings
+      const names = new Set(followedTables(this.#catalog).map(({ database, name }) => `${database}.${name}`))
+      const tables = readRelations(config, directories, this.#parts.clock).filter(({ kind, database, name }) => kind === 'table' && names.has(`${database}.${name}`))
+      await captureChanges(this.store, tables, this.#databases)
+      throw error
+    }
+  }
+
   async #replace(settings: RecordsSettings): Promise<void> {
     const schema = readDepotSchema(settings.config, settings.directories, this.#catalog.version + 1, this.#parts.clock)
     await this.store.refresh(schema.store)
     this.#settings = settings
-    await captureChanges(this.store, schema.catalog, this.#databases) // before anybody can subscribe to a table that was not followed
+    await captureChanges(this.store, followedTables(schema.catalog), this.#databases) // before anybody can subscribe to a table that was not followed
     this.#reading = readPartsOf(this.store, settings)
     this.#catalog = schema.catalog
     this.subscriptions.replace(schema.catalog)

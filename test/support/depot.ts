@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { Database } from 'bun:sqlite'
 import { systemClock, type Clock } from '../../src/lib/clock.ts'
 import { silentLog } from '../../src/lib/log.ts'
+import type { Metrics } from '../../src/lib/metrics.ts'
 import type { SqlRow, SqlValue } from '../../src/lib/sql-value.ts'
 import type { FunctionSettings } from '../../src/records/functions/register.ts'
 import { Deadline, prepareConnection } from '../../src/records/store/prepare-connection.ts'
@@ -20,6 +21,7 @@ export interface DepotOptions {
   readonly functions?: FunctionSettings
   readonly limits?: Partial<RecordStoreLimits>
   readonly clock?: Clock
+  readonly metrics?: Metrics
   /** Where the depot is made instead of a directory of its own. It is not removed then. */
   readonly directory?: string
 }
@@ -51,6 +53,7 @@ export async function makeDepot(options: DepotOptions): Promise<Depot> {
   const store = await RecordStore.open({
     ...settings,
     ...(options.limits === undefined ? {} : { limits: options.limits }),
+    ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
     clock: options.clock ?? systemClock,
     log: silentLog,
     fence: message => void fenced.push(message),

@@ -25,6 +25,9 @@ export interface WriterParts {
   /** Ends the process: after a failed commit nothing may be acknowledged. */
   readonly fence: (message: string) => void
   readonly walGrown: () => void
+  readonly monotonicMs: () => number
+  /** After a group was answered, `ms` after it was posted. */
+  readonly answered: (programs: number, ms: number) => void
   /** After the results of a commit are delivered. */
   readonly committed: (txn: number) => void
 }
@@ -40,7 +43,7 @@ interface WaitingProgram {
 interface Job {
   readonly programs: WaitingProgram[] | null
   readonly message: (number: number) => ToWriter
-  readonly settle: (answer: FromWriter) => void
+  readonly settle: (answer: FromWriter, postedAtMs: number) => void
   readonly reject: (error: Error) => void
 }
 
@@ -56,6 +59,7 @@ export class DatabaseWriter {
   #queuedPrograms = 0
   #queuedBytes = 0
   #number = 0
+  #postedAtMs = 0
   #scheduled = false
   #state: 'open' | 'closing' | 'fenced' = 'open'
   #idle: PromiseWithResolvers<void> | null = null
@@ -67,15 +71,23 @@ export class DatabaseWriter {
     this.#parts = parts
   }
 
+  /** Programs that wait for their commit. */
+  get queuedPrograms(): number {
+    return this.#queuedPrograms
+  }
+
   /** Resolves when the program is synced or known to have failed. Refuses `overloaded`, `insufficient_storage`, `shutting_down`. */
   write(program: Program): Promise<ProgramResult> {
-    this.#admit()
-    const bytes = programBytes(program)
-    const { queuedProgramsMax, queuedBytesMax } = this.#parts.limits
-    if (this.#queuedPrograms >= queuedProgramsMax || (this.#queuedPrograms > 0 && this.#queuedBytes + bytes > queuedBytesMax)) {
-      fail('overloaded', { detail: 'too many writes wait for the disk' })
-    }
-    return new Promise((resolve, reject) => this.#gather({ program, bytes, resolve, reject }))
+    // What is thrown in here rejects.
+    return new Promise((resolve, reject) => {
+      this.#admit()
+      const bytes = programBytes(program)
+      const { queuedProgramsMax, queuedBytesMax } = this.#parts.limits
+      if (this.#queuedPrograms >= queuedProgramsMax || (this.#queuedPrograms > 0 && this.#queuedBytes + bytes > queuedBytesMax)) {
+        fail('overloaded', { detail: 'too many writes wait for the disk' })
+      }
+      this.#gather({ program, bytes, resolve, reject })
+    })
   }
 
   /** Runs `scripts` after everything that was written before, and before everything that is written after. */
@@ -145,7 +157,7 @@ export class DatabaseWriter {
     return {
       programs,
       message: number => ({ kind: 'group', number, group: this.#encoder.encode(programs.map(({ program }) => program), bytesOf(programs)) }),
-      settle: answer => this.#settle(programs, answer),
+      settle: (answer, postedAtMs) => this.#settle(programs, answer, postedAtMs),
       reject: error => programs.forEach(each => each.reject(error)),
     }
   }
@@ -165,6 +177,7 @@ export class DatabaseWriter {
         const job = this.#waiting.shift()
         if (job === undefined) return
         this.#posted.push(job)
+        this.#postedAtMs = this.#parts.monotonicMs()
         this.#post(job.message(++this.#number))
       }
     })
@@ -192,13 +205,15 @@ export class DatabaseWriter {
   /** Messages are answered in their order. */
   #answered(answer: FromWriter): void {
     const job = must(this.#posted.shift(), 'an answer has its question')
+    const postedAtMs = this.#postedAtMs
     this.#schedule()
-    job.settle(answer)
+    job.settle(answer, postedAtMs)
     if (this.#posted.length === 0 && this.#waiting.length === 0) this.#idle?.resolve()
   }
 
-  #settle(programs: readonly WaitingProgram[], answer: FromWriter): void {
+  #settle(programs: readonly WaitingProgram[], answer: FromWriter, postedAtMs: number): void {
     if (answer.kind !== 'done') return
+    this.#parts.answered(programs.length, this.#parts.monotonicMs() - postedAtMs)
     this.#queuedPrograms -= programs.length
     this.#queuedBytes -= bytesOf(programs)
     const outcomes = decodeOutcomes(answer.outcomes, programs.length)

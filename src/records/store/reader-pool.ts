@@ -58,6 +58,7 @@ export class ReaderPool {
   readonly #limits: ReaderLimits
   readonly #clock: Clock
   readonly #fence: (message: string) => void
+  readonly #late: () => void
   #functions: FunctionSettings
   #readers: Reader[] = []
   readonly #waiting: Pending[] = []
@@ -65,11 +66,18 @@ export class ReaderPool {
   #cancelLook: (() => void) | null = null
   #closing = false
 
-  constructor(limits: ReaderLimits, functions: FunctionSettings, parts: { clock: Clock; fence: (message: string) => void }) {
+  constructor(limits: ReaderLimits, functions: FunctionSettings, parts: { clock: Clock; fence: (message: string) => void; late: () => void }) {
     this.#limits = limits
     this.#functions = functions
     this.#clock = parts.clock
     this.#fence = parts.fence
+    this.#late = parts.late
+  }
+
+  /** Reads that wait for a reader, threads, and those of them that read. */
+  get counts(): { readonly queued: number; readonly readers: number; readonly busy: number } {
+    const busy = this.#readers.filter(({ posted, isStuck }) => isStuck || posted.length > 0).length
+    return { queued: this.#waiting.length, readers: this.#readers.length, busy }
   }
 
   /** Refuses `query_too_costly`, `overloaded`, `shutting_down`. Throws StatementError for what SQLite refuses. */
@@ -154,6 +162,7 @@ export class ReaderPool {
     }
     reader.posted.shift()
     reader.sinceMs = this.#clock.monotonic()
+    if (message.kind === 'late') this.#late()
     settle(first, message)
     this.#distribute()
   }
@@ -166,11 +175,13 @@ export class ReaderPool {
       if (first === undefined || !reader.isReady || now - reader.sinceMs < first.read.deadlineMs * graceFactor + graceMs) continue
       reader.isStuck = true
       first.reject(new Refusal('query_too_costly', {}))
+      this.#late()
       // What was to follow has not begun, and changes nothing: another reader takes it.
       this.#waiting.unshift(...reader.posted.splice(0).slice(1))
     }
     for (let first = this.#waiting[0]; first !== undefined && now - first.queuedAtMs > this.#limits.queuedMsMax; first = this.#waiting[0]) {
       this.#waiting.shift()
+      this.#late()
       first.reject(new Refusal('overloaded', { detail: 'the query waited too long for a free reader' }))
     }
     this.#distribute()

@@ -3,6 +3,7 @@ import { must } from '../../lib/assert.ts'
 import type { Clock } from '../../lib/clock.ts'
 import { fail, OperatorError, Refusal } from '../../lib/errors.ts'
 import type { Log } from '../../lib/log.ts'
+import { Metrics } from '../../lib/metrics.ts'
 import type { SqlRow, SqlValue } from '../../lib/sql-value.ts'
 import { Checkpointer } from '../../storage/checkpointer.ts'
 import type { Program, ProgramResult, Statement } from '../../storage/program.ts'
@@ -16,6 +17,7 @@ import type { FunctionSettings } from '../functions/register.ts'
 import { ReaderPool, type ReadAnswer, type ReaderLimits } from './reader-pool.ts'
 import { RowReader } from './row-reader.ts'
 import { StatementError } from './statement-error.ts'
+import { storeMetrics, type StoreMeter } from './store-metrics.ts'
 import { cannotOpen } from './thread-failure.ts'
 
 /** What the store works on; `refresh` replaces it. */
@@ -31,6 +33,7 @@ export interface RecordStoreOptions extends RecordStoreSettings {
   readonly limits?: Partial<RecordStoreLimits>
   readonly clock: Clock
   readonly log: Log
+  readonly metrics?: Metrics
   /** Ends the process: storage failed, and nothing may be acknowledged any more. */
   readonly fence: (message: string) => void
 }
@@ -52,6 +55,7 @@ export class RecordStore {
   readonly #limits: RecordStoreLimits
   readonly #checkpointer: Checkpointer
   readonly #pool: ReaderPool
+  readonly #meter: StoreMeter
   readonly #writers = new Map<string, DatabaseWriter>()
   readonly #listeners = new Set<CommitListener>()
   #plans: ReadonlyMap<string, ConnectionPlan>
@@ -64,7 +68,8 @@ export class RecordStore {
     this.#options = options
     this.#limits = { ...defaultWriterLimits, ...defaultReaderLimits(), ...options.limits }
     this.#checkpointer = new Checkpointer(() => new Worker(new URL('../../storage/checkpoint-worker.ts', import.meta.url).href), options.fence)
-    this.#pool = new ReaderPool(this.#limits, options.functions, options)
+    this.#meter = this.#makeMeter()
+    this.#pool = new ReaderPool(this.#limits, options.functions, { ...options, late: () => this.#meter.late() })
     this.#plans = plansOf(options)
     this.#here = new RowReader(options.functions, options.clock)
   }
@@ -77,9 +82,9 @@ export class RecordStore {
   }
 
   /** Runs `program` as a whole or not at all; what is told is synced. Refuses `overloaded`, `insufficient_storage`, `shutting_down`, `storage_fenced`. */
-  async write(database: string, program: Program): Promise<ProgramResult> {
-    this.#admit()
-    return await this.#writer(database).write(program)
+  write(database: string, program: Program): Promise<ProgramResult> {
+    if (this.#stopped !== null) return Promise.reject(new Refusal('shutting_down', {}))
+    return this.#writer(database).write(program)
   }
 
   /** One statement on this thread, for reads by key: a trip to another thread takes longer than they do. Throws StatementError. */
@@ -167,11 +172,32 @@ export class RecordStore {
       {
         limits: this.#limits,
         fence: this.#options.fence,
+        monotonicMs: () => this.#options.clock.monotonic(),
+        answered: (programs, ms) => this.#meter.group(programs, ms),
         walGrown: () => this.#checkpointer.request(path, () => writer.restartWal()),
         committed: txn => this.#tell(plan.target, txn),
       },
     )
     return writer
+  }
+
+  #makeMeter(): StoreMeter {
+    const pool = () => this.#pool.counts
+    const queued = () => [...this.#writers.values()].reduce((sum, writer) => sum + writer.queuedPrograms, 0)
+    return storeMetrics(this.#options.metrics ?? new Metrics(), {
+      get queuedPrograms() {
+        return queued()
+      },
+      get queuedReads() {
+        return pool().queued
+      },
+      get readers() {
+        return pool().readers
+      },
+      get busyReaders() {
+        return pool().busy
+      },
+    })
   }
 
   #admit(): void {

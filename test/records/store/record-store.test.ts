@@ -4,6 +4,7 @@ import { Database } from 'bun:sqlite'
 import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Refusal } from '../../../src/lib/errors.ts'
+import { Metrics } from '../../../src/lib/metrics.ts'
 import type { Param, Program, ProgramResult } from '../../../src/storage/program.ts'
 import { makeDepot } from '../../support/depot.ts'
 
@@ -151,6 +152,26 @@ describe('scripts', () => {
     expect(depot.rows('SELECT count(*) FROM note')).toEqual([[1n]])
     expect(await depot.store.exclusive('main', [{ sql: ' -- nothing', params: [] }])).toMatchObject({ ok: true, results: [{ columns: [], rows: [], changes: 0 }] })
   })
+})
+
+test('figures tell of groups, waiting writes and readers', async () => {
+  const metrics = new Metrics()
+  await using depot = await makeDepot({ sql, metrics })
+  const valueOf = (name: string) => Number(new RegExp(`^${name} (.*)$`, 'm').exec(metrics.render())?.[1])
+  const writes = Promise.all(Array.from({ length: 50 }, () => depot.store.write('main', insert('a'))))
+  await Promise.resolve()
+  expect(valueOf('headwater_record_writes_queued')).toBe(50)
+  await writes
+  expect(valueOf('headwater_record_writes_queued')).toBe(0)
+  expect(valueOf('headwater_record_group_writes_sum')).toBe(50)
+  expect(valueOf('headwater_record_group_writes_count')).toBeLessThan(5)
+  expect(valueOf('headwater_record_commit_seconds_sum')).toBeGreaterThan(0)
+  const read = depot.store.read({ database: 'main', statements: [{ sql: 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE _deadline()) SELECT max(i) FROM n', params: [] }], deadlineMs: 50, finish: null })
+  expect([valueOf('headwater_record_readers'), valueOf('headwater_record_readers_busy'), valueOf('headwater_record_reads_late_total')]).toEqual([1, 1, 0])
+  expect(await codeOf(read)).toBe('query_too_costly')
+  expect(valueOf('headwater_record_reads_late_total')).toBe(1)
+  for (let tries = 0; valueOf('headwater_record_readers_busy') > 0 && tries < 200; tries++) await Bun.sleep(5)
+  expect(valueOf('headwater_record_readers_busy')).toBe(0)
 })
 
 describe('the first write', () => {
