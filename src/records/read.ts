@@ -37,9 +37,8 @@ export interface RecordText {
  */
 export function readRecord(parts: ReadParts, api: RecordApi, principal: Principal, id: string, query: string): RecordText | Promise<RecordText> {
   const key = parseRecordId(api, id)
-  const wanted = parseReadQuery(query)
   const isAdmin = principal.kind === 'admin'
-  const shape = wanted.expand.length === 0 && wanted.fields === null ? plainShape(api, isAdmin) : readShape(api, wanted, isAdmin)
+  const shape = query === '' ? plainShape(api, isAdmin) : askedShape(api, parseReadQuery(query), isAdmin)
   const params = [...key, ...userValues(shape.usesUser, principal)]
   const isQuick = shape.arms.length === 0 && (isAdmin || (api.facts.read?.isKeyed ?? true)) && api.relation.kind !== 'view'
   if (isQuick) return formRecord(api, shape, readAtOnce(parts, api, { sql: shape.sql, params }), isAdmin)
@@ -57,6 +56,10 @@ interface ReadShape {
 }
 
 const plainShapes = { all: new WeakMap<RecordApi, ReadShape>(), guarded: new WeakMap<RecordApi, ReadShape>() }
+
+function askedShape(api: RecordApi, wanted: ReadQuery, isAdmin: boolean): ReadShape {
+  return wanted.expand.length === 0 && wanted.fields === null ? plainShape(api, isAdmin) : readShape(api, wanted, isAdmin)
+}
 
 /** The shape of a read without a query string, kept per API. */
 function plainShape(api: RecordApi, isAdmin: boolean): ReadShape {

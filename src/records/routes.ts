@@ -61,16 +61,18 @@ export function recordHandler(parts: RecordRoutesParts): RecordHandler {
     const path = url.slice(pathAt, queryAt < 0 ? undefined : queryAt)
     if (path === transactionPath && parts.transactions) return transaction(parts, asked)
     if (!path.startsWith(recordsRoot)) return null
-    const [name = '', ...rest] = path.slice(recordsRoot.length).split('/')
-    const api = parts.api(name)
+    const segments = path.slice(recordsRoot.length).split('/')
+    const api = parts.api(segments[0] ?? '')
     if (api === undefined) fail('unknown_record_api', {})
-    return dispatch(parts, { ...asked, api, query: queryAt < 0 ? '' : url.slice(queryAt + 1) }, rest)
+    const { request, principal, common, idleLimit } = asked
+    return dispatch(parts, { request, principal, common, idleLimit, api, query: queryAt < 0 ? '' : url.slice(queryAt + 1) }, segments)
   }
 }
 
 /** By the raw segments, so that a TEXT key such as `schema` can be addressed percent-encoded. */
-function dispatch(parts: RecordRoutesParts, asked: ApiRequest, [first, second, third, fourth, ...more]: readonly string[]): Response | Promise<Response> {
-  if (more.length > 0) fail('not_found', {})
+function dispatch(parts: RecordRoutesParts, asked: ApiRequest, segments: readonly string[]): Response | Promise<Response> {
+  const [, first, second, third, fourth] = segments
+  if (segments.length > 5) fail('not_found', {})
   if (first === undefined || first === '') return second === undefined ? collection(parts, asked) : fail('not_found', {})
   if (second === undefined) return first === 'schema' ? onlyGet(asked, () => parts.schema(asked)) : record(parts, asked, decoded(first))
   if (first === 'subscribe') return third === undefined ? onlyGet(asked, () => parts.subscribe(asked, decoded(second))) : fail('not_found', {})
@@ -115,7 +117,7 @@ async function create(parts: RecordRoutesParts, asked: ApiRequest): Promise<Resp
   const redirect = redirectOf(parts, asked.query)
   const created = await withBody(parts, asked, 'create', body => parts.writer.create(asked.api, body.records, body.form, contextOf(asked, body.bytes)))
   if (redirect !== null) return redirectAnswer(redirect, asked.common, writtenFields(created))
-  return jsonAnswer(JSON.stringify({ ids: created.ids, txn: created.txn }), asked.common, writtenFields(created))
+  return jsonAnswer(createdText(created), asked.common, writtenFields(created))
 }
 
 async function update(parts: RecordRoutesParts, asked: ApiRequest, id: string): Promise<Response> {
@@ -142,11 +144,16 @@ async function transaction(parts: RecordRoutesParts, asked: RecordRequest): Prom
 
 const noBytes = new Uint8Array(0)
 
+function createdText({ ids, txn }: Created): string {
+  return `{"ids":${JSON.stringify(ids)},"txn":${txn}}`
+}
+
 /** Who may not write sends no body: its files would be stored. */
 async function withBody<Answer>(parts: RecordRoutesParts, { api, request, principal }: ApiRequest, action: 'create' | 'update', write: (body: RecordBody) => Promise<Answer>): Promise<Answer> {
   checkWritable(api)
   checkAcl(api, action, principal)
   const body = await readRecordBody(request, parts.bodyBytesMax, parts.readMultipart(api))
+  if (body.discard === null) return write(body)
   try {
     return await write(body)
   } finally {
@@ -157,7 +164,8 @@ async function withBody<Answer>(parts: RecordRoutesParts, { api, request, princi
 /** An idempotency key belongs to one method, address and body. */
 function contextOf({ request, principal }: ApiRequest, body: Uint8Array): WriteContext {
   const { method, url, headers } = request
-  return { principal, idempotency: idempotencyKey(headers.get('idempotency-key'), principal, [method, url.slice(url.indexOf('/', 8)), body]) }
+  const key = headers.get('idempotency-key')
+  return { principal, idempotency: key === null ? null : idempotencyKey(key, principal, [method, url.slice(url.indexOf('/', 8)), body]) }
 }
 
 function writtenFields(written: Pick<Created, 'txn' | 'isReplayed'>): Fields {
@@ -181,6 +189,7 @@ function redirectOf(parts: RecordRoutesParts, query: string): string | null {
 }
 
 function decoded(segment: string): string {
+  if (!segment.includes('%')) return segment
   try {
     return decodeURIComponent(segment)
   } catch {

@@ -58,6 +58,7 @@ function real(column: Column, value: unknown, form: BodyForm): number {
   return typeof number === 'number' && Number.isFinite(number) ? number : wrong(column, 'a number')
 }
 
+const uuidCharacters = 36
 const uuidText = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 const base64Text = /^(?:[A-Za-z0-9+/_-]{4})*(?:[A-Za-z0-9+/_-]{2}(?:==)?|[A-Za-z0-9+/_-]{3}=?)?$/
 
@@ -68,7 +69,7 @@ function blob(column: Column, value: unknown): Uint8Array {
 
 /** The bytes that `text` stands for: the 36 characters of a UUID, or base64 in either alphabet; null when it is neither. */
 export function blobOfText(text: string): Uint8Array | null {
-  if (uuidText.test(text)) return Uint8Array.fromHex(text.replaceAll('-', ''))
+  if (text.length === uuidCharacters && uuidText.test(text)) return Uint8Array.fromHex(text.replaceAll('-', ''))
   if (!base64Text.test(text)) return null
   return new Uint8Array(Buffer.from(text, 'base64')) // takes both alphabets
 }

@@ -15,11 +15,9 @@ export interface RecordBody {
   readonly records: readonly RawRecord[]
   /** The bytes as they came, for an idempotency key; of multipart a digest of its parts. */
   readonly bytes: Uint8Array
-  /** Removes the files that came with it and that no write took. To be called in every case. */
-  readonly discard: () => Promise<void>
+  /** Removes the files that came with it and that no write took. To be called in every case; null: none can have come. */
+  readonly discard: (() => Promise<void>) | null
 }
-
-const nothingToDiscard = async () => {}
 
 /** Reads multipart/form-data; file parts become values that files/ understands. */
 export type ReadMultipart = (request: Request, bodyBytesMax: number) => Promise<{ readonly record: RawRecord; readonly digest: Uint8Array; readonly discard: () => Promise<void> }>
@@ -32,8 +30,8 @@ export async function readRecordBody(request: Request, bodyBytesMax: number, rea
     return { form: 'text', isBulk: false, records: [record], bytes: digest, discard }
   }
   const bytes = await readBody(request, bodyBytesMax)
-  if (type.startsWith('application/json')) return { form: 'json', ...jsonRecords(parseExactJson(bytes)), bytes, discard: nothingToDiscard }
-  if (type.startsWith('application/x-www-form-urlencoded')) return { form: 'text', isBulk: false, records: [formRecord(bytes)], bytes, discard: nothingToDiscard }
+  if (type.startsWith('application/json')) return { form: 'json', ...jsonRecords(parseExactJson(bytes)), bytes, discard: null }
+  if (type.startsWith('application/x-www-form-urlencoded')) return { form: 'text', isBulk: false, records: [formRecord(bytes)], bytes, discard: null }
   return fail('bad_request', { detail: 'Content-Type is one of application/json, application/x-www-form-urlencoded, multipart/form-data' })
 }
 

@@ -83,8 +83,8 @@ export class RecordStore {
 
   /** Runs `program` as a whole or not at all; what is told is synced. Refuses `overloaded`, `insufficient_storage`, `shutting_down`, `storage_fenced`. */
   write(database: string, program: Program): Promise<ProgramResult> {
-    if (this.#stopped !== null) return Promise.reject(new Refusal('shutting_down', {}))
-    return this.#writer(database).write(program)
+    const writer = this.#stopped === null ? this.#writers.get(database) : undefined
+    return writer === undefined ? this.#unwritten(database) : writer.write(program)
   }
 
   /** One statement on this thread, for reads by key: a trip to another thread takes longer than they do. Throws StatementError. */
@@ -198,6 +198,11 @@ export class RecordStore {
         return pool().busy
       },
     })
+  }
+
+  async #unwritten(database: string): Promise<never> {
+    this.#admit()
+    return must(undefined, `the database ${database} is open`)
   }
 
   #admit(): void {

@@ -13,8 +13,10 @@ export type Versions = readonly string[] | null
 
 /** Rules of all records first: nothing is written when one is denied (trailbase-api.md §5.1). */
 export function planCreate(api: RecordApi, rows: readonly RowValues[], principal: Principal): PlannedStep[] {
-  const rules = rows.flatMap(request => ruleSteps(api, 'create', { principal, key: [], request }))
-  return [...rules, ...rows.map(row => insertStep(api, row))]
+  const plan: PlannedStep[] = []
+  for (const request of rows) plan.push(...ruleSteps(api, 'create', { principal, key: [], request }))
+  for (const row of rows) plan.push(insertStep(api, row))
+  return plan
 }
 
 export interface UpdateConditions {

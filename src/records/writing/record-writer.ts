@@ -50,13 +50,11 @@ export class RecordWriter {
     checkWritable(api)
     checkAcl(api, 'create', context.principal)
     const files = this.#filesOf(api, null)
-    const rows: RowValues[] = []
     const userId = userIdOf(context.principal)
+    if (files === null) return await this.#insert(api, records.map(raw => autofilled(api, rowValues(api, raw, form), userId)), context)
     return await this.#settled(files, async () => {
-      for (const raw of records) {
-        const row = files === null ? rowValues(api, raw, form) : await rowValuesWithFiles(api, raw, form, files)
-        rows.push(autofilled(api, row, userId))
-      }
+      const rows: RowValues[] = []
+      for (const raw of records) rows.push(autofilled(api, await rowValuesWithFiles(api, raw, form, files), userId))
       return this.#insert(api, rows, context)
     })
   }
@@ -67,10 +65,9 @@ export class RecordWriter {
     checkAcl(api, 'update', context.principal)
     const key = parseRecordId(api, id)
     const files = this.#filesOf(api, key)
-    return await this.#settled(files, async () => {
-      const row = files === null ? rowValues(api, raw, form) : await rowValuesWithFiles(api, raw, form, files)
-      return this.#change(api, planUpdate(api, key, row, { versions, guards: files?.guards() ?? [] }, context.principal), context)
-    })
+    const change = (row: RowValues) => this.#change(api, planUpdate(api, key, row, { versions, guards: files?.guards() ?? [] }, context.principal), context)
+    if (files === null) return await change(rowValues(api, raw, form))
+    return await this.#settled(files, async () => change(await rowValuesWithFiles(api, raw, form, files)))
   }
 
   async remove(api: RecordApi, id: string, versions: Versions, context: WriteContext): Promise<Changed> {
@@ -83,42 +80,44 @@ export class RecordWriter {
   async #insert(api: RecordApi, rows: readonly RowValues[], { principal, idempotency }: WriteContext): Promise<Created> {
     const plan = planCreate(api, rows, principal)
     const first = plan.length - rows.length
+    if (idempotency === null) {
+      const result = await this.#runPlan(api.relation.database, plan)
+      return { ids: rows.map((row, i) => idOf(api, row, result.rows[first + i]?.[0])), txn: result.txn, isReplayed: false }
+    }
     const inserts = rows.map((_, i) => first + i)
-    const { result, replayed } = await this.#run(api.relation.database, plan, inserts, idempotency)
+    const { result, replayed } = await this.#runWithKey(api.relation.database, plan, inserts, idempotency)
     if (replayed !== null) return { ids: replayed.rows.map((each, i) => idOf(api, rows[i], storedKey(api, each[0]))), txn: replayed.txn, isReplayed: true }
-    const offset = idempotency === null ? 0 : 1
-    const ids = inserts.map((step, i) => idOf(api, rows[i], result.rows[step + offset]?.[0]))
-    return { ids, txn: result.txn, isReplayed: false }
+    return { ids: inserts.map((step, i) => idOf(api, rows[i], result.rows[step + 1]?.[0])), txn: result.txn, isReplayed: false }
   }
 
   async #change(api: RecordApi, plan: readonly PlannedStep[], { idempotency }: WriteContext): Promise<Changed> {
-    const { result, replayed } = await this.#run(api.relation.database, plan, [], idempotency)
+    if (idempotency === null) return { txn: (await this.#runPlan(api.relation.database, plan)).txn, isReplayed: false }
+    const { result, replayed } = await this.#runWithKey(api.relation.database, plan, [], idempotency)
     return { txn: replayed?.txn ?? result.txn, isReplayed: replayed !== null }
   }
 
+  async #runPlan(database: string, plan: readonly PlannedStep[]): Promise<Written> {
+    return written(await this.#parts.write(database, { steps: plan.map(planned => planned.step) }), plan)
+  }
+
   /** Runs `plan` between the steps of its idempotency key. `answerOf`: steps of `plan` whose rows the answer is made of. */
-  async #run(
+  async #runWithKey(
     database: string,
     plan: readonly PlannedStep[],
     answerOf: readonly number[],
-    key: IdempotencyKey | null,
+    key: IdempotencyKey,
   ): Promise<{ result: Written; replayed: StoredAnswer | null }> {
-    const all = key === null ? plan : this.#withKey(database, plan, answerOf, key)
-    const result = written(await this.#parts.write(database, { steps: all.map(planned => planned.step) }), all)
-    return { result, replayed: key === null ? null : replayedAnswer(result, key) }
-  }
-
-  #withKey(database: string, plan: readonly PlannedStep[], answerOf: readonly number[], key: IdempotencyKey): PlannedStep[] {
     const shifted = answerOf.map(step => step + 1)
-    return [replayStep(database, key), ...plan, storeStep(database, key, shifted, this.#parts.clock.now())]
+    const all = [replayStep(database, key), ...plan, storeStep(database, key, shifted, this.#parts.clock.now())]
+    const result = await this.#runPlan(database, all)
+    return { result, replayed: replayedAnswer(result, key) }
   }
 
   #filesOf(api: RecordApi, key: SqlRow | null): FileRequest | null {
-    return api.columns.some(isFileColumn) ? this.#parts.files.begin(api, key) : null
+    return hasFiles(api) ? this.#parts.files.begin(api, key) : null
   }
 
-  async #settled<Answer extends { isReplayed: boolean }>(files: FileRequest | null, work: () => Promise<Answer>): Promise<Answer> {
-    if (files === null) return work()
+  async #settled<Answer extends { isReplayed: boolean }>(files: FileRequest, work: () => Promise<Answer>): Promise<Answer> {
     try {
       const answer = await work()
       // A replayed answer wrote nothing: what this request brought belongs to no row.
@@ -130,6 +129,14 @@ export class RecordWriter {
       throw error
     }
   }
+}
+
+const withFiles = new WeakMap<RecordApi, boolean>()
+
+function hasFiles(api: RecordApi): boolean {
+  let known = withFiles.get(api)
+  if (known === undefined) withFiles.set(api, (known = api.columns.some(isFileColumn)))
+  return known
 }
 
 /** With IGNORE a conflict gives no row; the record that is there has the key that was sent. */

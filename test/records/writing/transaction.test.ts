@@ -17,12 +17,12 @@ test('operations of the three kinds, atomic only when it says so', () => {
   expect(parseTransaction({ ...body, transaction: true }).isAtomic).toBeTrue()
 })
 
-test.each([null, [], {}, { operations: {} }, { operations: [{}] }, { operations: [{ Create: { api_name: 'a', value: [] } }] }, { operations: [{ ...create, Delete: { api_name: 'a', record_id: '1' } }] }])(
-  'refuses %p',
-  body => {
-    expect(() => parseTransaction(body)).toThrow('invalid_transaction')
-  },
-)
+// An array among the cases would be taken for the arguments.
+const wrong = [null, [], {}, { operations: {} }, { operations: [{}] }, { operations: [{ Create: { api_name: 'a', value: [] } }] }, { operations: [{ ...create, Delete: { api_name: 'a', record_id: '1' } }] }]
+
+test.each(wrong.map(body => ({ body })))('refuses %p', ({ body }) => {
+  expect(() => parseTransaction(body)).toThrow('invalid_transaction')
+})
 
 test('refuses more than 128 operations', () => {
   expect(() => parseTransaction({ operations: Array.from({ length: 129 }, () => create) })).toThrow('Batch size exceeds limit: 128')
