@@ -84,7 +84,7 @@ export class RecordStore {
   /** Runs `program` as a whole or not at all; what is told is synced. Refuses `overloaded`, `insufficient_storage`, `shutting_down`, `storage_fenced`. */
   write(database: string, program: Program): Promise<ProgramResult> {
     const writer = this.#stopped === null ? this.#writers.get(database) : undefined
-    return writer === undefined ? this.#unwritten(database) : writer.write(program)
+    return writer === undefined ? this.#unwritten(database, program) : writer.write(program)
   }
 
   /** One statement on this thread, for reads by key: a trip to another thread takes longer than they do. Throws StatementError. */
@@ -200,9 +200,10 @@ export class RecordStore {
     })
   }
 
-  async #unwritten(database: string): Promise<never> {
+  /** Rejects with the reason. */
+  async #unwritten(database: string, program: Program): Promise<ProgramResult> {
     this.#admit()
-    return must(undefined, `the database ${database} is open`)
+    return await this.#writer(database).write(program)
   }
 
   #admit(): void {
