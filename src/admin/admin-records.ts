@@ -2,6 +2,7 @@
 import { fail } from '../lib/errors.ts'
 import { queryAnswer } from './query-answer.ts'
 import type { QueryParts } from './query.ts'
+import { listSchema } from './tables.ts'
 
 export interface AdminRecordsParts extends QueryParts {
   /** Refuses whoever is no administrator (auth/accounts/admin-gate.ts). */
@@ -14,8 +15,17 @@ export const adminRoot = '/api/_admin/'
 export function adminRecords(parts: AdminRecordsParts): (request: Request) => Promise<Response> {
   return async request => {
     parts.gate(request)
-    const { pathname } = new URL(request.url)
-    if (pathname !== `${adminRoot}query`) return fail('not_found', {})
-    return request.method === 'POST' ? await queryAnswer(parts, request) : fail('method_not_allowed', { allow: 'POST' })
+    switch (new URL(request.url).pathname) {
+      case `${adminRoot}query`:
+        return request.method === 'POST' ? await queryAnswer(parts, request) : fail('method_not_allowed', { allow: 'POST' })
+      case `${adminRoot}tables`:
+        return request.method === 'GET' ? await tablesAnswer(parts) : fail('method_not_allowed', { allow: 'GET' })
+      default:
+        return fail('not_found', {})
+    }
   }
+}
+
+async function tablesAnswer({ records }: QueryParts): Promise<Response> {
+  return Response.json(await listSchema(records), { headers: { 'Cache-Control': 'no-store' } })
 }

@@ -56,6 +56,11 @@ export const adminPaths: Paths = {
   '/api/_admin/query': {
     post: administrator('adminQuery', 'Runs SQL in one transaction', { requestBody: body(sqlQuery), responses: { '200': answer('Rows of the last statement that has any', sqlAnswer), ...problems(400, 401, 403, 412, 422) } }),
   },
+  '/api/_admin/tables': {
+    get: administrator('adminTables', 'Tables, indexes, triggers and views of all databases, each with its SQL', {
+      responses: { '200': answer('Pairs of a description and SQL', object(Object.fromEntries(['tables', 'indexes', 'triggers', 'views'].map(name => [name, array({ type: 'array' })])))), ...problems(400, 401, 403) },
+    }),
+  },
 }
 
 function control(operationId: string, summary: string, rest: Partial<Operation> = {}): Operation {

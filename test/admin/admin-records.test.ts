@@ -41,6 +41,7 @@ test('an administrator with both proofs, nobody else', async () => {
   const answer = await ask(admin, `SELECT 1 AS one`)
   expect([answer.status, await answer.json()]).toEqual([200, { columns: [expect.objectContaining({ name: 'one', data_type: 'Integer' })], rows: [[{ Integer: 1 }]] }])
   expect((await ask(admin, '', 'query', 'GET')).status).toBe(405)
+  expect((await ask(admin, '', 'tables', 'GET')).status).toBe(200)
   expect((await ask(admin, '', 'nothing', 'GET')).status).toBe(404)
   expect((await ask({}, '', 'nothing', 'GET')).status).toBe(401)
 })
