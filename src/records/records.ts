@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock } from '../lib/clock.ts'
-import { fail } from '../lib/errors.ts'
+import { fail, Refusal } from '../lib/errors.ts'
 import type { Ids } from '../lib/ids.ts'
 import type { Log } from '../lib/log.ts'
 import type { Metrics } from '../lib/metrics.ts'
@@ -29,10 +29,14 @@ import { Rounds } from './rounds.ts'
 import { ruleStatement } from './rules.ts'
 import { schemaRuleHolds } from './schema-access.ts'
 import { RecordStore } from './store/record-store.ts'
+import { StatementError } from './store/statement-error.ts'
 import type { SubscriptionLimits } from './subscriptions/limits.ts'
 import { Subscriptions } from './subscriptions/subscriptions.ts'
 import { forgetOldAnswers, idempotencyPeriodMs } from './writing/idempotency-sweeper.ts'
 import { RecordWriter } from './writing/record-writer.ts'
+
+/** SQLITE_ERROR: what a statement that does not fit the schema ends in. */
+const sqliteError = 1
 
 export interface RecordsSettings {
   readonly config: CatalogConfig
@@ -68,6 +72,8 @@ export class Records {
   #settings: RecordsSettings
   #catalog: RecordCatalog
   #reading: ReadParts
+  /** Tables may have changed already, and the catalog has not. */
+  #isMigrating = false
 
   /** The administrator that a new depot got just now; its password is told once. */
   readonly firstAdmin: AdminCredentials | null
@@ -116,10 +122,15 @@ export class Records {
   /** Applies migrations and `settings`; what fails leaves everything as it was (but for migrations before the failing one). */
   async apply(settings: RecordsSettings): Promise<void> {
     const { config, directories } = settings
-    await this.#captured(async () => {
-      await migrateRunning(placeOf(directories, config), { functions: functionsOf(config), log: this.#parts.log })
-      await this.#replace(settings)
-    })
+    this.#isMigrating = true
+    try {
+      await this.#captured(async () => {
+        await migrateRunning(placeOf(directories, config), { functions: functionsOf(config), log: this.#parts.log })
+        await this.#replace(settings)
+      })
+    } finally {
+      this.#isMigrating = false
+    }
   }
 
   /** Reads the schema anew, after SQL changed it. */
@@ -130,13 +141,22 @@ export class Records {
   /** The body of a list. Refuses what list.ts refuses, and `forbidden`. */
   async list(api: RecordApi, principal: Principal, query: string): Promise<string> {
     checkAcl(api, 'read', principal)
-    return await listRecords(this.#reading, api, principal, query)
+    try {
+      return await listRecords(this.#reading, api, principal, query)
+    } catch (error) {
+      throw this.#failure(error, api)
+    }
   }
 
   /** One record. Refuses what read.ts refuses, and `forbidden`. */
   read(api: RecordApi, principal: Principal, id: string, query: string): RecordText | Promise<RecordText> {
     checkAcl(api, 'read', principal)
-    return readRecord(this.#reading, api, principal, id, query)
+    try {
+      const found = readRecord(this.#reading, api, principal, id, query)
+      return found instanceof Promise ? found.catch((error: unknown) => Promise.reject(this.#failure(error, api))) : found
+    } catch (error) {
+      throw this.#failure(error, api)
+    }
   }
 
   /** A file of a record, for whoever may read the record. Refuses what read-file.ts refuses. */
@@ -170,6 +190,13 @@ export class Records {
       await captureChanges(this.store, tables, this.#databases)
       throw error
     }
+  }
+
+  /** A statement from before a migration may name what is gone: no fault of ours, and the next try goes well. */
+  #failure(error: unknown, api: RecordApi): Error {
+    const isOutdated = this.#isMigrating || this.#catalog.apis.get(api.name) !== api
+    if (isOutdated && error instanceof StatementError && error.errno === sqliteError) return new Refusal('overloaded', { detail: 'the schema is changing' })
+    return error instanceof Error ? error : new Error(String(error))
   }
 
   async #replace(settings: RecordsSettings): Promise<void> {
