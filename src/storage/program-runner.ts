@@ -237,7 +237,7 @@ class ProgramRun {
 
   #bound(param: Param): null | bigint | number | string | NodeJS.TypedArray {
     if (param === null || typeof param !== 'object' || !('rowsOf' in param)) return param
-    return rowsJson(param.rowsOf.flatMap(step => this.rows[step] ?? noRows))
+    return rowsJson(param.rowsOf.map(step => this.rows[step] ?? noRows))
   }
 
   #keep(rows: readonly SqlRow[], changes: number): void {

@@ -7,7 +7,7 @@ export interface Statement {
   readonly params: readonly Param[]
 }
 
-/** A value, or the rows that earlier steps of the same program gave: JSON text, an array of arrays (integers as text, blobs as `{"hex":…}`). */
+/** A value, or the rows that earlier steps of the same program gave: JSON text, an array of rows for each step (integers as text, blobs as `{"hex":…}`). */
 export type Param = SqlValue | { readonly rowsOf: readonly number[] }
 
 /**

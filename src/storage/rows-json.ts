@@ -1,9 +1,13 @@
 /** Rows as the JSON text that a program binds (`rowsOf` in storage/program.ts): exact, for SQL's json functions. The API's JSON is records/. */
 import type { SqlRow, SqlValue } from '../lib/sql-value.ts'
 
-/** An array with an array for each row. Integers are text, blobs `{"hex":"…"}`. */
-export function rowsJson(rows: readonly SqlRow[]): string {
-  return `[${rows.map(row => `[${row.map(valueJson).join(',')}]`).join(',')}]`
+/** An array for each step, in it an array for each row. Integers are text, blobs `{"hex":"…"}`. */
+export function rowsJson(steps: readonly (readonly SqlRow[])[]): string {
+  return listJson(steps, rows => listJson(rows, row => listJson(row, valueJson)))
+}
+
+function listJson<Item>(items: readonly Item[], json: (item: Item) => string): string {
+  return `[${items.map(json).join(',')}]`
 }
 
 function valueJson(value: SqlValue): string {

@@ -86,7 +86,7 @@ describe('steps', () => {
 
   test('take the rows of earlier ones as JSON', () => {
     const outcome = one(run("SELECT 9223372036854775807, x'00ff', 0.5, NULL"), run("SELECT 'a\"', 9e999"), run('SELECT ?1', { rowsOf: [0, 1] }))
-    expect(outcome?.ok === true && outcome.rows[2]).toEqual([['[["9223372036854775807",{"hex":"00ff"},0.5,null],["a\\"",9e999]]']])
+    expect(outcome?.ok === true && outcome.rows[2]).toEqual([['[[["9223372036854775807",{"hex":"00ff"},0.5,null]],[["a\\"",9e999]]]']])
   })
 
   test('want as many rows or changes as they say', () => {
