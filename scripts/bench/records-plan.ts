@@ -24,9 +24,9 @@ export function planRecords({ quick, only }: RecordExtent): RecordRow[] {
   const wide = (connections: number) => `${connections} ${connections === 1 ? 'connection' : 'connections'}`
   const paced = (what: 'insert' | 'read', isScanned: boolean): RecordRow => ({
     key: `paced-${what}-${isScanned ? 'scanned' : 'alone'}`,
-    title: `${what === 'read' ? 'reads' : 'inserts'}, 100 a second, ${isScanned ? 'one client scans all the time' : 'alone'}`,
+    title: `${what === 'read' ? 'reads' : 'inserts'}, 200 a second, ${isScanned ? 'one client scans all the time' : 'alone'}`,
     unit: 'requests/s',
-    scenario: { kind: 'paced', what, rate: 100, isScanned },
+    scenario: { kind: 'paced', what, rate: 200, isScanned },
     targets: ours,
   })
   const rows: RecordRow[] = [
