@@ -139,7 +139,9 @@ async function transaction(parts: RecordRoutesParts, asked: RecordRequest): Prom
   const api = (name: string) => parts.api(name) ?? fail('unknown_record_api', {})
   const { results, txn } = await execute(batch, api, principal, parts.write)
   const fields: Fields = txn === null ? {} : { [txnHeader]: String(txn) }
-  return jsonAnswer(JSON.stringify(txn === null ? { results } : { results, txn }), common, fields)
+  // The published client reads `ids`, the reference server writes `results` (trailbase-api.md §5.9): both are there.
+  const ids = results.map(each => ('Id' in each ? each.Id : null))
+  return jsonAnswer(JSON.stringify(txn === null ? { results, ids } : { results, ids, txn }), common, fields)
 }
 
 const noBytes = new Uint8Array(0)
