@@ -139,8 +139,8 @@ async function transaction(parts: RecordRoutesParts, asked: RecordRequest): Prom
   const api = (name: string) => parts.api(name) ?? fail('unknown_record_api', {})
   const { results, txn } = await execute(batch, api, principal, parts.write)
   const fields: Fields = txn === null ? {} : { [txnHeader]: String(txn) }
-  // The published client reads `ids`, the reference server writes `results` (trailbase-api.md §5.9): both are there.
-  const ids = results.map(each => ('Id' in each ? each.Id : null))
+  // The published client reads `ids`, of the created records; the reference server writes `results` (trailbase-api.md §5.9): both are there.
+  const ids = results.flatMap((each, i) => ('Id' in each && batch.operations[i]?.kind === 'create' ? [each.Id] : []))
   return jsonAnswer(JSON.stringify(txn === null ? { results, ids } : { results, ids, txn }), common, fields)
 }
 
