@@ -2,6 +2,7 @@
 import type { Clock } from '../lib/clock.ts'
 import type { CatalogConfig } from './catalog/api-config.ts'
 import { compileCatalog } from './catalog/compile.ts'
+import type { Relation } from './catalog/relation.ts'
 import { readSchema } from './catalog/read-schema.ts'
 import type { FunctionSettings } from './functions/register.ts'
 import { recordDatabases, sessionDatabase, type DepotPlace } from './migrations/migrate-depot.ts'
@@ -33,6 +34,12 @@ export function readDepotSchema(config: CatalogConfig, directories: DepotDirecto
   // Sessions have a writer of their own; no API sees them.
   const databases = [...served, sessionDatabase(directories.depot)]
   return { catalog, store: { databases, attach: attachedOf(catalog), functions } }
+}
+
+/** The tables and views as they are, whether or not record APIs fit them. */
+export function readRelations(config: CatalogConfig, directories: DepotDirectories, clock: Clock): readonly Relation[] {
+  const served = recordDatabases(placeOf(directories, config))
+  return withSchemaConnection(served, functionsOf(config), clock, read => readSchema(read, config.schemas))
 }
 
 /** By database, all others that its APIs name. */

@@ -1,9 +1,9 @@
-/** Keeps the triggers of the change log as the catalog wants them, in the databases that are open. Their text is triggers.ts. */
+/** Keeps the triggers of the change log as subscriptions need them, in the databases that are open. Their text is triggers.ts. */
 import { assert } from '../../lib/assert.ts'
 import type { SqlRow, SqlValue } from '../../lib/sql-value.ts'
-import type { RecordCatalog } from '../record-api.ts'
+import type { Relation } from '../catalog/relation.ts'
 import type { ReadNow } from './change-log.ts'
-import { dropTriggers, followedTables, storedTriggersSql, syncTriggers, type StoredTrigger, type TriggerScript } from './triggers.ts'
+import { dropTriggers, storedTriggersSql, syncTriggers, type StoredTrigger, type TriggerScript } from './triggers.ts'
 
 /** What is needed of RecordStore. */
 export interface CaptureStore {
@@ -11,10 +11,10 @@ export interface CaptureStore {
   exclusive(database: string, scripts: readonly TriggerScript[]): Promise<{ readonly ok: boolean }>
 }
 
-/** From now on the changes of every table that somebody may subscribe to are written down, and those of no other. Nothing is done when it is so. */
-export async function captureChanges(store: CaptureStore, catalog: RecordCatalog, databases: readonly string[]): Promise<void> {
+/** From now on the changes of `followed` are written down, and those of no other tables. Nothing is done when it is so. */
+export async function captureChanges(store: CaptureStore, followed: readonly Relation[], databases: readonly string[]): Promise<void> {
   for (const database of databases) {
-    const scripts = syncTriggers(database, followedTables(catalog, database), storedTriggers(store, database))
+    const scripts = syncTriggers(database, followed.filter(relation => relation.database === database), storedTriggers(store, database))
     if (scripts.length === 0) continue
     const outcome = await store.exclusive(database, scripts)
     assert(outcome.ok, `the triggers of the change log can be made: ${JSON.stringify(outcome)}`)

@@ -30,13 +30,10 @@ export function storedTriggersSql(database: string): string {
   return `SELECT name, tbl_name, sql FROM ${quoted(database)}.sqlite_schema WHERE type = 'trigger' AND name GLOB '${prefix}*'`
 }
 
-/** The tables of `database` whose changes somebody may subscribe to. */
-export function followedTables(catalog: RecordCatalog, database: string): readonly Relation[] {
-  const tables = new Map<string, Relation>()
-  for (const { relation, enableSubscriptions } of catalog.apis.values()) {
-    if (enableSubscriptions && relation.kind === 'table' && relation.database === database) tables.set(relation.name, relation)
-  }
-  return [...tables.values()]
+/** The tables whose changes somebody may subscribe to. */
+export function followedTables(catalog: RecordCatalog): readonly Relation[] {
+  const followed = [...catalog.apis.values()].filter(({ enableSubscriptions, relation }) => enableSubscriptions && relation.kind === 'table')
+  return [...new Map(followed.map(({ relation }) => [`${relation.database}.${relation.name}`, relation])).values()]
 }
 
 /**

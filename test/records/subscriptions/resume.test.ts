@@ -1,6 +1,6 @@
 /** Subscribers that go and come back, are slow, ask for a snapshot, or lose their right: nothing is lost or told twice without a word. */
 import { describe, expect, test } from 'bun:test'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Principal } from '../../../src/lib/principal.ts'
@@ -228,6 +228,18 @@ describe('the end of a right', () => {
     expect(await user.take(1)).toMatchObject([{ Error: { status: 1 } }])
     expect(await user.until(() => user.ended)).toBe(true)
     expect(server.records.subscriptions.count).toBe(0)
+  })
+
+  test('a migration after which the configuration does not fit: followers hear of a loss, and of what comes', async () => {
+    await using server = await start({ apis: [{ ...apis[0], excludedColumns: ['text'] }] })
+    using reader = await open(server, '/item/subscribe/*')
+    await run(server, insert(1, 1))
+    writeFileSync(join(server.directory, 'migrations', 'main', 'U1900000000__drop.sql'), 'ALTER TABLE item DROP COLUMN text; INSERT INTO item VALUES (2);')
+    const refused = await reconfigure(server, [{ ...apis[0], excludedColumns: ['text'] }]).then(() => '', String)
+    expect(refused).toContain('text')
+    await reader.until(() => reader.events.length === 2)
+    await run(server, 'INSERT INTO item VALUES (3)')
+    expect(await reader.take(3)).toMatchObject([{ Insert: { id: 1 } }, { Error: { status: 2 } }, { Insert: { id: 3 }, seq: 3 }])
   })
 
   test('a credential that ends or is withdrawn ends the stream', async () => {
