@@ -16,6 +16,7 @@ import { RowRules, userValues } from './query/row-rule.ts'
 import { columnSql } from './query/scan.ts'
 import { Selection } from './query/selection.ts'
 import type { RecordApi } from './record-api.ts'
+import { refusedRead } from './refused-read.ts'
 import { rowText, type RowText } from './row-json.ts'
 import { parseRecordId } from './record-id.ts'
 
@@ -42,7 +43,7 @@ export function readRecord(parts: ReadParts, api: RecordApi, principal: Principa
   const params = [...key, ...userValues(shape.usesUser, principal)]
   const isQuick = shape.arms.length === 0 && (isAdmin || (api.facts.read?.isKeyed ?? true)) && api.relation.kind !== 'view'
   if (isQuick) return formRecord(api, shape, readAtOnce(parts, api, { sql: shape.sql, params }), isAdmin)
-  return readInThread(parts, api, { sql: shape.sql, params }).then(rows => formRecord(api, shape, rows, isAdmin))
+  return readInThread(parts, api, principal, { sql: shape.sql, params }).then(rows => formRecord(api, shape, rows, isAdmin))
 }
 
 /** The statement of a read, and how its row becomes text. */
@@ -105,8 +106,9 @@ function readAtOnce(parts: ReadParts, api: RecordApi, { sql, params }: Statement
   }
 }
 
-async function readInThread(parts: ReadParts, api: RecordApi, statement: Statement): Promise<readonly SqlRow[]> {
-  const answer = await parts.read({ database: api.relation.database, statements: [statement], deadlineMs: parts.deadlineMs, finish: null })
+async function readInThread(parts: ReadParts, api: RecordApi, principal: Principal, statement: Statement): Promise<readonly SqlRow[]> {
+  const request = { database: api.relation.database, statements: [statement], deadlineMs: parts.deadlineMs, finish: null }
+  const answer = await parts.read(request).catch((error: unknown) => refusedRead(error, api, principal))
   assert('rows' in answer, 'a read without a finish gives rows')
   return answer.rows[0] ?? []
 }

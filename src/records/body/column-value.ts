@@ -3,6 +3,7 @@ import { fail } from '../../lib/errors.ts'
 import type { SqlValue } from '../../lib/sql-value.ts'
 import type { Column } from '../catalog/relation.ts'
 import { geoJsonToGeometry } from '../geometry/geojson.ts'
+import { GeometryError } from '../geometry/geometry.ts'
 import { exactJsonText } from './exact-json.ts'
 
 /** `json`: types as JSON has them. `text`: an HTML form, where everything is a string. */
@@ -31,7 +32,7 @@ function plainValue(column: Column, value: unknown, form: BodyForm): SqlValue {
     case 'REAL':
       return real(column, value, form)
     case 'TEXT':
-      return typeof value === 'string' ? value : wrong(column, 'a string')
+      return typeof value === 'string' ? text(column, value) : wrong(column, 'a string')
     case 'BLOB':
       return blob(column, value)
     case 'ANY':
@@ -54,8 +55,17 @@ function bounded(column: Column, value: bigint): bigint {
 
 function real(column: Column, value: unknown, form: BodyForm): number {
   const number = form === 'text' && typeof value === 'string' && value.trim() !== '' ? Number(value) : value
-  if (typeof number === 'bigint') return Number(number)
-  return typeof number === 'number' && Number.isFinite(number) ? number : wrong(column, 'a number')
+  if (typeof number === 'bigint') return finite(column, Number(number))
+  return typeof number === 'number' ? finite(column, number) : wrong(column, 'a number')
+}
+
+function finite(column: Column, number: number): number {
+  return Number.isFinite(number) ? number : wrong(column, 'a number')
+}
+
+/** SQLite's texts are UTF-8, which has no half of a surrogate pair: another character would be stored, and two keys might become one. */
+function text(column: Column, value: string): string {
+  return value.isWellFormed() ? value : wrong(column, 'whole characters')
 }
 
 const uuidCharacters = 36
@@ -80,7 +90,7 @@ function blobOfNumbers(value: unknown): Uint8Array | null {
 }
 
 function anything(column: Column, value: unknown): SqlValue {
-  if (typeof value === 'string') return value
+  if (typeof value === 'string') return text(column, value)
   if (typeof value === 'boolean') return value ? 1n : 0n
   if (typeof value === 'bigint') return bounded(column, value)
   if (typeof value === 'number') {
@@ -99,7 +109,12 @@ function geometry(column: Column, value: unknown, form: BodyForm): SqlValue {
       return wrong(column, 'a GeoJSON geometry')
     }
   }
-  return geoJsonToGeometry(shape) ?? wrong(column, 'a GeoJSON geometry')
+  try {
+    return geoJsonToGeometry(shape)
+  } catch (error) {
+    if (!(error instanceof GeometryError)) throw error
+    return wrong(column, `a GeoJSON geometry, and this is none: ${error.message}`)
+  }
 }
 
 /** The text begins as TrailBase's. The client named the column itself, so it learns nothing by it. */

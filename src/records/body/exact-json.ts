@@ -6,6 +6,9 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 /** Nesting that a value may have; SQLite's own JSON functions stop at 1000. */
 const jsonDepthMax = 64
 
+/** Digits of one integer; a double cannot be as large either. */
+const digitsMax = 400
+
 /** 16 digits in a row: only then may a number lie beyond what a double holds exactly. */
 const mayBeLong = /\d{16}/
 
@@ -18,15 +21,19 @@ export function parseExactJson(bytes: Uint8Array): unknown {
     const text = decoder.decode(bytes)
     return mayBeLong.test(text) ? JSON.parse(text, keepLong) : JSON.parse(text)
   } catch {
-    // Also the nesting that exhausts the stack of a reviver.
+    // Also the nesting that exhausts the stack of a reviver, and numbers that are too long for it.
     fail('invalid_json', { detail: 'the body is not valid JSON in UTF-8' })
   }
 }
 
-/** The text of `value`, exact for what parseExactJson gives. Refuses `invalid_record` for a value nested too deeply. */
+/** The text of `value`, exact for what parseExactJson gives. Refuses `invalid_record` for a value nested too deeply, and for a number that no double holds. */
 export function exactJsonText(value: unknown): string {
   if (depthOf(value, 0) > jsonDepthMax) fail('invalid_record', { detail: `JSON nested deeper than ${jsonDepthMax}` })
-  return JSON.stringify(value, (_, each: unknown) => (typeof each === 'bigint' ? rawNumber(each) : each))
+  return JSON.stringify(value, (_, each: unknown) => {
+    if (typeof each === 'bigint') return rawNumber(each)
+    // JSON has no infinity; it would become null.
+    return each === Infinity || each === -Infinity ? fail('invalid_record', { detail: 'a number in JSON is too large' }) : each
+  })
 }
 
 interface Source {
@@ -36,7 +43,10 @@ interface Source {
 function keepLong(_: string, value: unknown, context?: Source): unknown {
   if (typeof value !== 'number' || Number.isSafeInteger(value)) return value
   const source = context?.source
-  return source !== undefined && /^-?\d+$/.test(source) ? BigInt(source) : value
+  if (source === undefined || !/^-?\d+$/.test(source)) return value
+  // Reading digits takes time that grows with the square of their number.
+  if (source.length > digitsMax) throw new RangeError('the number has too many digits')
+  return BigInt(source)
 }
 
 /** ECMAScript "JSON.parse source text access": Bun 1.4.5 has it, TypeScript's library does not yet. */

@@ -55,16 +55,26 @@ export function isRecord(value: unknown): value is RawRecord {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** A repeated field becomes an array, as in multipart. */
+/** Fields of one form, repeated ones included; a table has fewer columns. */
+export const formFieldsMax = 4096
+
+/** Counted before anything is made of it: each field takes many times its length. */
 function formRecord(bytes: Uint8Array): RawRecord {
+  let fields = 1
+  for (const byte of bytes) if (byte === ampersand) fields++
+  if (fields > formFieldsMax) fail('invalid_record', { detail: `A form has at most ${formFieldsMax} fields` })
   return recordOfFields(new URLSearchParams(new TextDecoder().decode(bytes)))
 }
 
+const ampersand = 0x26
+
+/** A repeated field becomes an array, in forms of both kinds. */
 export function recordOfFields(fields: Iterable<readonly [string, unknown]>): RawRecord {
-  const values = new Map<string, unknown>()
+  const values = new Map<string, unknown[]>()
   for (const [name, value] of fields) {
     const earlier = values.get(name)
-    values.set(name, earlier === undefined ? value : Array.isArray(earlier) ? [...earlier, value] : [earlier, value])
+    if (earlier === undefined) values.set(name, [value])
+    else earlier.push(value)
   }
-  return Object.fromEntries(values)
+  return Object.fromEntries([...values].map(([name, all]) => [name, all.length === 1 ? all[0] : all]))
 }

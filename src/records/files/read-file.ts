@@ -4,6 +4,7 @@ import { fail } from '../../lib/errors.ts'
 import type { Principal } from '../../lib/principal.ts'
 import type { SqlRow, SqlValue } from '../../lib/sql-value.ts'
 import { qualified } from '../../storage/identifier.ts'
+import type { Statement } from '../../storage/program.ts'
 import { problemOf } from '../../storage/sqlite-errors.ts'
 import { checkAcl } from '../access.ts'
 import type { Column } from '../catalog/relation.ts'
@@ -12,6 +13,7 @@ import { columnSql } from '../query/scan.ts'
 import type { ReadParts } from '../read.ts'
 import type { RecordApi } from '../record-api.ts'
 import { parseRecordId } from '../record-id.ts'
+import { refusedRead } from '../refused-read.ts'
 import { isFileColumn } from '../writing/file-intake.ts'
 import { parseStoredFiles, type StoredFile } from './stored-file.ts'
 
@@ -46,7 +48,7 @@ async function columnText(parts: ReadParts, api: RecordApi, column: Column, prin
   const sql = `SELECT ${columnSql(column)} FROM ${qualified(api.relation.database, api.relation.name)} AS _ROW_ WHERE ${where} LIMIT 1`
   const params = [...key, ...userValues(rules.usesUser, principal)]
   const isQuick = (rule === null || (api.facts.read?.isKeyed ?? true)) && api.relation.kind !== 'view'
-  const [row] = isQuick ? readAtOnce(parts, api, sql, params) : await readInThread(parts, api, sql, params)
+  const [row] = isQuick ? readAtOnce(parts, api, sql, params) : await readInThread(parts, api, principal, { sql, params })
   // As in read.ts: a rule that does not hold does not tell whether the record exists.
   if (row === undefined) fail(rule === null ? 'record_not_found' : 'forbidden', {})
   return typeof row[0] === 'string' ? row[0] : null
@@ -62,8 +64,9 @@ function readAtOnce(parts: ReadParts, api: RecordApi, sql: string, params: reado
   }
 }
 
-async function readInThread(parts: ReadParts, api: RecordApi, sql: string, params: readonly SqlValue[]): Promise<readonly SqlRow[]> {
-  const answer = await parts.read({ database: api.relation.database, statements: [{ sql, params }], deadlineMs: parts.deadlineMs, finish: null })
+async function readInThread(parts: ReadParts, api: RecordApi, principal: Principal, statement: Statement): Promise<readonly SqlRow[]> {
+  const request = { database: api.relation.database, statements: [statement], deadlineMs: parts.deadlineMs, finish: null }
+  const answer = await parts.read(request).catch((error: unknown) => refusedRead(error, api, principal))
   assert('rows' in answer, 'a read without a finish gives rows')
   return answer.rows[0] ?? []
 }

@@ -10,6 +10,7 @@ import { ChangeLog, type ReadNow } from '../changes/change-log.ts'
 import type { ReadRows } from '../list.ts'
 import type { RecordApi, RecordCatalog } from '../record-api.ts'
 import { parseRecordId } from '../record-id.ts'
+import { refusedRead } from '../refused-read.ts'
 import { recordKey } from './api-change.ts'
 import { ApiFeed, type ApiFeedParts } from './api-feed.ts'
 import { DatabaseFeed } from './database-feed.ts'
@@ -133,7 +134,8 @@ export class Subscriptions {
     if (command.from.kind !== 'snapshot') return this.#begin(request, key, this.#startOf(api, command.from))
     const recordsMax = this.#limits.snapshotRecordsMax
     const statements = snapshotStatements(api, { principal, key, filter: command.filter, recordsMax })
-    const rows = await this.#read(api.relation.database, statements)
+    const read = this.#read(api.relation.database, statements)
+    const rows = await read.catch((error: unknown) => refusedRead(error, api, principal, { match: null, filter: command.filter }))
     return this.#begin(request, key, { kind: 'snapshot', ...snapshotOf(api, rows, recordsMax) })
   }
 

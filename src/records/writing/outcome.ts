@@ -43,6 +43,8 @@ function noRow(purpose: Purpose): never {
 
 /** Extended result codes of SQLite and TrailBase's names for them. */
 const constraints: Readonly<Record<number, string>> = {
+  18: 'too big',
+  20: 'data type',
   275: 'check',
   531: 'commit hook',
   787: 'fk',
