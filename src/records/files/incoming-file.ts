@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { fail } from '../../lib/errors.ts'
+import { lazily } from '../../lib/lazily.ts'
 import { StagedFile } from './staged-file.ts'
 
 export type IncomingFile =
@@ -15,10 +16,10 @@ export type IncomingFile =
 export const filesPerColumnMax = 64
 
 const optionalText = Type.Optional(Type.Union([Type.String(), Type.Null()]))
-const upload = Compile(Type.Object({ name: optionalText, filename: optionalText, content_type: optionalText, data: Type.String() }, { additionalProperties: false }))
-const description = Compile(
+const upload = lazily(() => Compile(Type.Object({ name: optionalText, filename: optionalText, content_type: optionalText, data: Type.String() }, { additionalProperties: false })))
+const description = lazily(() => Compile(
   Type.Object({ original_filename: optionalText, filename: Type.String(), content_type: optionalText, mime_type: optionalText }, { additionalProperties: false }),
-)
+))
 
 /** Null stays null, `many` gives a list also of a single file. Refuses `invalid_record`. */
 export function parseIncoming(column: string, value: unknown, many: boolean): readonly IncomingFile[] | null {
@@ -39,12 +40,12 @@ export function mediaType(text: string | null | undefined): string | null {
 function parseOne(column: string, value: unknown): IncomingFile {
   if (value instanceof StagedFile) return { kind: 'staged', file: value }
   const file = typeof value === 'string' ? ofText(column, value) : value
-  if (upload.Check(file)) {
+  if (upload().Check(file)) {
     const contentType = mediaType(file.content_type)
     if (contentType === null && typeof file.content_type === 'string' && file.content_type !== '') fail('invalid_record', { detail: `${column}: content_type is not a media type` })
     return { kind: 'bytes', bytes: bytesOf(column, file.data), filename: file.filename ?? null, contentType }
   }
-  if (description.Check(file)) return { kind: 'kept', filename: file.filename }
+  if (description().Check(file)) return { kind: 'kept', filename: file.filename }
   return fail('invalid_record', { detail: `${column}: expected {"filename"?, "content_type"?, "name"?, "data"}, or a file of this record as it was returned` })
 }
 

@@ -1,6 +1,7 @@
 /** A file as its column describes it: JSON beside the bytes (trailbase-api.md §14.2). The bytes are in the object store, under `id`. */
 import { Type } from 'typebox'
 import { Compile } from 'typebox/compile'
+import { lazily } from '../../lib/lazily.ts'
 import { isObjectId } from './object-store.ts'
 
 export interface StoredFile {
@@ -17,13 +18,13 @@ export interface StoredFile {
 }
 
 const optionalText = Type.Optional(Type.Union([Type.String(), Type.Null()]))
-const shape = Compile(Type.Object({ id: Type.String(), filename: Type.String(), original_filename: optionalText, content_type: optionalText, mime_type: optionalText }))
+const shape = lazily(() => Compile(Type.Object({ id: Type.String(), filename: Type.String(), original_filename: optionalText, content_type: optionalText, mime_type: optionalText })))
 
 /** The files that the text of a column describes; one or many. What has no usable object is left out: raw SQL can store anything. */
 export function parseStoredFiles(text: string | null): readonly StoredFile[] {
   if (text === null) return []
   return [parsed(text)].flat().flatMap(file => {
-    if (!shape.Check(file) || !isObjectId(file.id)) return []
+    if (!shape().Check(file) || !isObjectId(file.id)) return []
     const { id, filename, original_filename, content_type, mime_type } = file
     return [{ id, filename, ...withText({ original_filename, content_type, mime_type }) }]
   })

@@ -10,6 +10,7 @@ import type { RecordApi } from '../record-api.ts'
 import { isFileColumn } from './file-intake.ts'
 import { refused, type PlannedStep, type Written } from './outcome.ts'
 import { planCreate, planDelete, planUpdate } from './plans.ts'
+import { lazily } from '../../lib/lazily.ts'
 import { autofilled, rowValues, type RawRecord } from './row-values.ts'
 
 /** Operations of one request. */
@@ -41,11 +42,11 @@ const operation = Type.Union([
   Type.Object({ Update: Type.Object({ api_name: Type.String(), record_id: Type.String(), value }) }, { additionalProperties: false }),
   Type.Object({ Delete: Type.Object({ api_name: Type.String(), record_id: Type.String() }) }, { additionalProperties: false }),
 ])
-const shape = Compile(Type.Object({ operations: Type.Array(operation), transaction: Type.Optional(Type.Union([Type.Boolean(), Type.Null()])) }))
+const shape = lazily(() => Compile(Type.Object({ operations: Type.Array(operation), transaction: Type.Optional(Type.Union([Type.Boolean(), Type.Null()])) })))
 
 /** Refuses `invalid_transaction`. */
 export function parseTransaction(body: unknown): TransactionRequest {
-  if (!shape.Check(body)) fail('invalid_transaction', { detail: 'Expected {"operations": [{"Create" | "Update" | "Delete": …}], "transaction"?: boolean}' })
+  if (!shape().Check(body)) fail('invalid_transaction', { detail: 'Expected {"operations": [{"Create" | "Update" | "Delete": …}], "transaction"?: boolean}' })
   if (body.operations.length > operationsMax) fail('bad_request', { detail: `Batch size exceeds limit: ${operationsMax}` })
   const operations = body.operations.map((each): Operation => {
     if ('Create' in each) return { kind: 'create', api: each.Create.api_name, value: each.Create.value }
