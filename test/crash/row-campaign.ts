@@ -1,8 +1,6 @@
 /** The kill loop of record APIs: start, let everybody write, SIGKILL at a random moment, restart, compare all rows with the ledgers. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { startServer, type Server } from '../support/server.ts'
+import { startDepotServer } from '../support/depot-server.ts'
+import type { Server } from '../support/server.ts'
 import { foundDocument, writeDocuments } from './document-writers.ts'
 import { catchUp, follow, makeMirrors, type Mirror } from './row-mirrors.ts'
 import { settleRows, type FoundRow, type FoundRows } from './row-ledger.ts'
@@ -58,17 +56,8 @@ record_apis: [{
 
 /** Runs `kills` kills; ends early when too much is broken. */
 export async function runRowCampaign(options: RowCampaignOptions): Promise<RowCampaignResult> {
-  const directory = mkdtempSync(join(tmpdir(), 'headwater-crash-'))
-  try {
-    const depot = join(directory, 'depot')
-    mkdirSync(join(depot, 'migrations/main'), { recursive: true, mode: 0o700 })
-    writeFileSync(join(depot, 'migrations/main/U1790000000__crash.sql'), tables)
-    writeFileSync(join(depot, 'config.textproto'), config)
-    await using server = await startServer({ depot, readyMsMax: 30_000, ...(options.bin ? { bin: options.bin } : {}) })
-    return await killAgainAndAgain(server, options)
-  } finally {
-    rmSync(directory, { recursive: true, force: true })
-  }
+  await using depot = await startDepotServer({ config, migrations: { main: tables }, mode: 'acid', readyMsMax: 30_000, ...(options.bin ? { bin: options.bin } : {}) })
+  return await killAgainAndAgain(depot.server, options)
 }
 
 interface Cast {

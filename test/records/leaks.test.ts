@@ -1,10 +1,8 @@
 /** Columns that are not shown, through every route of a whole server: a matrix of requests is generated, and no answer knows their names or values. What lists refuse is query/leak.test.ts. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { operators } from '../../src/records/query/filter-tree.ts'
-import { startServer, type Server } from '../support/server.ts'
+import { startDepotServer, type DepotServer } from '../support/depot-server.ts'
 
 // Starting a server may build it first.
 setDefaultTimeout(60_000)
@@ -43,19 +41,11 @@ record_apis: [{
 }]
 `
 
-const directory = mkdtempSync(join(tmpdir(), 'headwater-leaks-'))
-let server: Server
+let depot: DepotServer
 beforeAll(async () => {
-  const depot = join(directory, 'depot')
-  mkdirSync(join(depot, 'migrations/main'), { recursive: true, mode: 0o700 })
-  writeFileSync(join(depot, 'migrations/main/U1790000000__leaks.sql'), tables)
-  writeFileSync(join(depot, 'config.textproto'), config)
-  server = await startServer({ depot, mode: 'memory' })
+  depot = await startDepotServer({ config, migrations: { main: tables } })
 })
-afterAll(async () => {
-  await server.close()
-  rmSync(directory, { recursive: true, force: true })
-})
+afterAll(() => depot[Symbol.asyncDispose]())
 
 interface Asked {
   readonly method: string
@@ -115,7 +105,7 @@ const others: readonly Asked[] = [
 
 async function ask({ method, path, body }: Asked): Promise<string> {
   const text = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body), headers: { 'content-type': 'application/json' } }
-  const answer = await fetch(server.url + path, { method, ...text })
+  const answer = await fetch(depot.url + path, { method, ...text })
   const fields = [...answer.headers].filter(([name]) => !/^(date|x-request-id|headwater-txn|etag)$/.test(name))
   if (!answer.headers.get('content-type')?.startsWith('text/event-stream')) return `${answer.status} ${JSON.stringify(fields)} ${await answer.text()}`
   await answer.body?.cancel()
@@ -145,7 +135,7 @@ describe('a column that is not shown', () => {
       expect([request.path, comparable(await ask(request), 'excluded')]).toEqual([request.path, comparable(await ask(nothing[i] ?? request), 'nothing')])
     }
     const { Database } = await import('bun:sqlite')
-    using db = new Database(join(directory, 'depot/data/main.db'), { readonly: true })
+    using db = new Database(join(depot.depot, 'data/main.db'), { readonly: true })
     expect(db.query("SELECT DISTINCT excluded FROM thing").values()).toEqual([['leak-excluded']])
   })
 
@@ -167,14 +157,14 @@ describe('a column that is not shown', () => {
   })
 
   test('does not show in the version of a record', async () => {
-    const tag = async () => (await fetch(`${server.url}/api/records/v1/things/2`)).headers.get('etag')
+    const tag = async () => (await fetch(`${depot.url}/api/records/v1/things/2`)).headers.get('etag')
     const before = await tag()
     expect((await ask(write('PATCH', '/things/2', { _hidden: 'otherwise' }))).slice(0, 3)).toBe('200')
     expect(await tag()).toBe(before)
   })
 
   test('is in no event: live, resumed, in a snapshot, of one record', async () => {
-    const root = `${server.url}/api/records/v1/things/subscribe`
+    const root = `${depot.url}/api/records/v1/things/subscribe`
     const seen = ['*', '1', '*?follow=snapshot', '*?since=1'].map(target => framesUntil(`${root}/${target}`, '"Delete":{"id":1,'))
     await Bun.sleep(100)
     for (const request of [write('POST', '/things', { name: 'new', _hidden: 'secret' }), write('PATCH', '/things/1', { _hidden: 'leak-other' }), write('DELETE', '/things/1', undefined)]) {

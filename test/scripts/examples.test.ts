@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from '
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { initClient } from 'trailbase'
 import { buildChinook } from '../../examples/chinook/build.ts'
 import { buildMillion } from '../../examples/million/build.ts'
 import { startServer, type Server } from '../support/server.ts'
@@ -69,12 +70,26 @@ describe('chinook', () => {
     expect(await records('playlist_tracks/1,4?expand=track')).toMatchObject({ playlist: 1, track: { id: 4, data: { name: 'Take 4' } } })
   })
 
+  test('customers are for administrators, without their telephone', async () => {
+    const [, password = ''] = /password: (\S+)/.exec(server.logs()) ?? []
+    const client = initClient(server.url)
+    await client.login('admin@localhost', password)
+    const { records } = await client.records<Record<string, unknown>>('customers').list({ expand: ['invoices'] })
+    expect(records).toMatchObject([{ last_name: 'B', invoices: [{ total: 1.98 }] }])
+    expect(records[0]).not.toHaveProperty('phone')
+  })
+
   test('customers are not for everybody', async () => {
     for (const path of ['customers', 'customers/1', 'invoices?aggregate=count', 'tracks/1/nothing']) {
       expect((await fetch(`${server.url}/api/records/v1/${path}`)).status).toBe(path.endsWith('nothing') ? 404 : 403)
     }
   })
 })
+
+interface Message {
+  readonly room: unknown
+  readonly text: string
+}
 
 describe('million', () => {
   test('rows are made when the server starts, and are for members only', async () => {
@@ -86,6 +101,15 @@ describe('million', () => {
     using db = new Database(join(depot, 'data/main.db'), { readonly: true })
     const counts = db.query('SELECT (SELECT count(*) FROM message), (SELECT count(DISTINCT room) FROM message), (SELECT count(*) FROM room_member)').values()
     expect(counts).toEqual([[300, 3, 9]])
+    const client = initClient(server.url)
+    await client.login('user0@example.org', "it's secret")
+    const rooms = await client.records('rooms').list({ count: true })
+    expect(rooms.total_count).toBe(3)
+    const mine = await client.records<Message>('messages').list({ filters: [{ column: 'author', value: client.user()?.id ?? '' }], count: true, expand: ['room'] })
+    expect(mine.total_count).toBe(100)
+    expect(mine.records[0]).toMatchObject({ id: 298, room: { data: { name: 'Room 1' } } })
+    const id = await client.records<Message>('messages').create({ room: rooms.records[0]?.id, text: 'more' })
+    expect(id).toBe('301')
     // Whoever wrote is a member of the room.
     const strangers = db.query('SELECT count(*) FROM message AS x WHERE NOT EXISTS (SELECT 1 FROM room_member AS m WHERE m.room = x.room AND m.user = x.author)').values()
     expect(strangers).toEqual([[0]])
