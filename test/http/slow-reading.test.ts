@@ -34,7 +34,8 @@ test('SSE: bounded memory, then the connection is closed; the reader resumes wit
   const wires = await stalledReaders('/v1/stream/large?offset=-1&live=sse')
   await eventually('all of them are followed', async () => (await sseConnections()) === readersCount)
   await Bun.sleep(500)
-  expect(residentMiB(server.pid) - before.mib).toBeLessThan(readersCount * readerMiBMax)
+  // What was made on the way and is not held any more may take a moment to be collected on a busy machine; they are all still there.
+  await eventually('they cost little', () => residentMiB(server.pid) - before.mib < readersCount * readerMiBMax, 800)
   // The server is not held up by them.
   const startedMs = performance.now()
   expect((await ask(`${server.base}/large`, 'HEAD')).status).toBe(200)
