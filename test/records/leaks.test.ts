@@ -156,6 +156,12 @@ describe('a column that is not shown', () => {
     }
   })
 
+  test('is not in the description of the API when it is excluded', async () => {
+    const text = await ask({ method: 'GET', path: '/api/openapi.json' })
+    expect(text).toContain('/api/records/v1/things')
+    expect(text).not.toMatch(/excluded"|leak/)
+  })
+
   test('does not show in the version of a record', async () => {
     const tag = async () => (await fetch(`${depot.url}/api/records/v1/things/2`)).headers.get('etag')
     const before = await tag()
