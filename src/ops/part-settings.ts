@@ -75,5 +75,5 @@ export function streamsSettings(config: Config): StreamsSettings {
 }
 
 export function accountSettings(config: Config): AccountSettings {
-  return { auth: config.auth, siteUrl: config.server.siteUrl, isDev: config.server.dev, hasPages: false }
+  return { auth: config.auth, siteUrl: config.server.siteUrl, isDev: config.server.dev, hasPages: config.server.publicDir !== null }
 }
