@@ -1,11 +1,12 @@
 /** Lists of a record API: from the query string to the text of the body. Whether the caller may list at all (ACL) is asked before. */
 import { assert } from '../lib/assert.ts'
 import type { Principal } from '../lib/principal.ts'
+import { RecentMap } from '../lib/recent-map.ts'
 import type { SqlRow } from '../lib/sql-value.ts'
 import type { Statement } from '../storage/program.ts'
 import type { ListSpec } from './query/list-body.ts'
-import { planList } from './query/list-statement.ts'
-import { parseListQuery } from './query/parse.ts'
+import { type ListPlan, planFor, planList } from './query/list-statement.ts'
+import { type ListQuery, parseListQuery } from './query/parse.ts'
 import type { RecordApi } from './record-api.ts'
 import { refusedRead } from './refused-read.ts'
 
@@ -25,13 +26,39 @@ export interface ListParts {
 
 /** The body of `GET /{api}?{query}`. Refuses `invalid_query`, `query_too_costly` and what `read` refuses. */
 export async function listRecords(parts: ListParts, api: RecordApi, principal: Principal, query: string): Promise<string> {
-  const parsed = parseListQuery(query)
-  const plan = planList(api, parsed, principal)
+  const { parsed, plan } = plannedList(api, principal, query)
+  const { database, statements, finish } = planFor(plan, principal)
   try {
-    const answer = await parts.read({ ...plan, deadlineMs: parts.deadlineMs })
+    const answer = await parts.read({ database, statements, finish, deadlineMs: parts.deadlineMs })
     assert('text' in answer, 'a read that is to be finished gives text')
     return answer.text
   } catch (error) {
     return refusedRead(error, api, principal, parsed)
   }
+}
+
+interface PlannedList {
+  readonly parsed: ListQuery
+  readonly plan: ListPlan
+}
+
+type PlannedLists = WeakMap<RecordApi, RecentMap<string, PlannedList>>
+
+/** Query strings that are remembered per API, and the characters of all of them. */
+const plannedMax = 256
+const plannedCharsMax = 64 * 1024
+const plannedLists: { readonly all: PlannedLists; readonly guarded: PlannedLists } = { all: new WeakMap(), guarded: new WeakMap() }
+
+/** Clients ask the same again and again: to read a query and write its statements takes as long as to read ten rows. */
+function plannedList(api: RecordApi, principal: Principal, query: string): PlannedList {
+  const byApi = principal.kind === 'admin' ? plannedLists.all : plannedLists.guarded
+  let known = byApi.get(api)
+  if (known === undefined) byApi.set(api, (known = new RecentMap(plannedMax, plannedCharsMax)))
+  let planned = known.get(query)
+  if (planned === undefined) {
+    const parsed = parseListQuery(query)
+    planned = { parsed, plan: planList(api, parsed, principal) }
+    known.set(query, planned, query.length)
+  }
+  return planned
 }

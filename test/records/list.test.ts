@@ -58,3 +58,26 @@ test('are read, formed, cut and refused', async () => {
   expect(await statusOf('failing', 'limit=1', anonymous)).toBe(403)
   expect(await statusOf('failing', 'limit=1', localAdmin)).toBe(200)
 })
+
+test('a query that is asked again is answered for whoever asks now', async () => {
+  await using depot = await makeDepot({ sql: `CREATE TABLE note (id INTEGER PRIMARY KEY, owner BLOB NOT NULL) STRICT; INSERT INTO note VALUES (1, x'${'01'.repeat(16)}'), (2, x'${'02'.repeat(16)}'), (3, x'${'02'.repeat(16)}')` })
+  const read = (text: string): readonly SqlRow[] => depot.rows(text)
+  const config = { recordApis: [{ ...apiDefaults, name: 'notes', tableName: 'note', readAccessRule: '_ROW_.owner = _USER_.id' }], databases: [], schemas: new Map() }
+  const api = must(compileCatalog(config, readSchema(read, new Map()), 1, read).apis.get('notes'), 'the API is there')
+  const user = (byte: number): Principal => ({ kind: 'user', subject: '', issuer: '', claims: {}, expiresAtMs: null, account: { id: new Uint8Array(16).fill(byte), isAdmin: false } })
+  const list = async (principal: Principal, query: string) => {
+    const { records, total_count } = JSON.parse(await listRecords({ read: request => depot.store.read(request), deadlineMs: 2000 }, api, principal, query)) as { records: { id: number }[]; total_count?: number }
+    return [records.map(({ id }) => id), total_count]
+  }
+  for (const query of ['', 'count=true', 'count=true&filter[id][$gt]=1', 'limit=0&count=true']) {
+    const some = (ids: number[]) => (query.includes('gt') ? ids.filter(id => id > 1) : ids)
+    const isCounted = query.includes('count')
+    const answer = (ids: number[]) => [query.includes('limit=0') ? [] : some(ids), isCounted || some(ids).length === 0 ? some(ids).length : undefined]
+    for (let round = 0; round < 2; round++) {
+      expect(await list(user(2), query)).toEqual(answer([3, 2]))
+      expect(await list(anonymous, query)).toEqual(answer([]))
+      expect(await list(localAdmin, query)).toEqual(answer([3, 2, 1]))
+      expect(await list(user(1), query)).toEqual(answer([1]))
+    }
+  }
+})

@@ -19,6 +19,8 @@ export interface ListPlan {
   readonly database: string
   readonly statements: readonly Statement[]
   readonly finish: { readonly kind: 'list'; readonly spec: ListSpec }
+  /** For each statement: its first parameter is the id of who asks. All else is the same for everybody but operators. */
+  readonly usesUser: readonly boolean[]
 }
 
 /** Refuses `invalid_query`. The ACL is not asked here; the read rule is a condition of every row. */
@@ -30,13 +32,26 @@ export function planList(api: RecordApi, query: ListQuery, principal: Principal)
   const scan = scanRows(api, query, shape.base, bindings)
   const countsOnly = limit === 0n
   const statements: Statement[] = []
+  const usesUser: boolean[] = []
   if (countsOnly || query.count) {
     // Without a condition of the query, ?1 is bound only when the rule of the page itself has it.
+    usesUser.push(isBare ? shape.baseUsesUser : shape.usesUser)
     statements.push({ sql: countText(shape, scan), params: isBare ? userValues(shape.baseUsesUser, principal) : bindings.values })
   }
   const parts = countsOnly ? 'count' : query.count ? 'pageAndCount' : 'page'
-  if (!countsOnly) statements.unshift(pageStatement(shape, scan, { query, limit, bindings }))
-  return { database: api.relation.database, statements, finish: { kind: 'list', spec: { ...shape.spec, parts } } }
+  if (!countsOnly) {
+    usesUser.unshift(shape.usesUser)
+    statements.unshift(pageStatement(shape, scan, { query, limit, bindings }))
+  }
+  return { database: api.relation.database, statements, finish: { kind: 'list', spec: { ...shape.spec, parts } }, usesUser }
+}
+
+/** `plan`, which was made for another who is no operator either, or for another operator, for `principal`. */
+export function planFor(plan: ListPlan, principal: Principal): ListPlan {
+  if (!plan.usesUser.includes(true)) return plan
+  const user = userValues(true, principal)
+  const statements = plan.statements.map((statement, i) => (plan.usesUser[i] === true ? { ...statement, params: [...user, ...statement.params.slice(1)] } : statement))
+  return { ...plan, statements }
 }
 
 function pageLimit(api: RecordApi, asked: bigint | null): bigint {
