@@ -28,9 +28,13 @@ export function refusedRead(error: unknown, api: RecordApi, principal: Principal
   if (error instanceof StatementError) {
     if (match !== null && error.errno === genericError) refuseQuery('match is no query of FTS5')
     if (callsFunctions(filter) && error.errno === genericError) fail('query_too_costly', { detail: 'a value is too large for the filter' })
-    if (principal.kind !== 'admin' && isGuarded(api) && !storageErrors.includes(error.errno & 0xff)) fail('forbidden', {})
+    if (principal.kind !== 'admin' && isGuarded(api) && !isStorageFault(error)) fail('forbidden', {})
   }
   throw error
+}
+
+export function isStorageFault({ errno }: StatementError): boolean {
+  return storageErrors.includes(errno & 0xff)
 }
 
 function isGuarded({ rules, expand }: RecordApi): boolean {

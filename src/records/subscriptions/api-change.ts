@@ -7,7 +7,9 @@ import { problemOf } from '../../storage/sqlite-errors.ts'
 import type { Change, ReadNow } from '../changes/change-log.ts'
 import { parseRow } from '../changes/row-text.ts'
 import type { RecordApi } from '../record-api.ts'
+import { isStorageFault } from '../refused-read.ts'
 import { linkKey, renderingOf, rowText, type RowText } from '../row-json.ts'
+import { StatementError } from '../store/statement-error.ts'
 import type { EventFilter } from './event-filter.ts'
 import { eventRule, isTrue, type EventRule } from './event-rule.ts'
 import { ChangeEvent, type EventKind } from './frames.ts'
@@ -95,8 +97,11 @@ export class ApiChange {
     const questions = [this.#old, this.#new].flatMap(side => (side === null ? [] : [...users].map(([key, user]) => ({ side, key, statement: rule.statement(side.row, user) }))))
     for (let at = 0; at < questions.length; at += judgedAtOnceMax) {
       const some = questions.slice(at, at + judgedAtOnceMax)
-      const answers = await read(api.relation.database, some.map(({ statement }) => statement)).catch(() => null)
-      if (answers !== null) some.forEach(({ side, key }, i) => side.readable.set(key, isTrue(answers[i] ?? [])))
+      const answers = await answersOf(some.map(({ statement }) => statement), statements => read(api.relation.database, statements))
+      for (const [i, { side, key }] of some.entries()) {
+        const answer = answers[i] ?? null
+        if (answer !== null) side.readable.set(key, answer)
+      }
     }
   }
 
@@ -147,6 +152,20 @@ export class ApiChange {
     const row = parseRow(api.relation, text)
     const key = recordKey(api, api.key.map(({ index }) => row[index] ?? null))
     return { row, key, readable: new Map(), matches: new Map(), events: new Map() }
+  }
+}
+
+/** One error ends a whole read: then each is asked by itself, and the rule that ends in an error denies. Null: it could not be judged. */
+async function answersOf(statements: readonly Statement[], read: (statements: readonly Statement[]) => ReturnType<ReadAside>): Promise<readonly (boolean | null)[]> {
+  try {
+    const rows = await read(statements)
+    return statements.map((_, i) => isTrue(rows[i] ?? []))
+  } catch (error) {
+    if (!(error instanceof StatementError) || isStorageFault(error)) return statements.map(() => null)
+    if (statements.length === 1) return [false]
+    const answers: (boolean | null)[] = []
+    for (const statement of statements) answers.push(...(await answersOf([statement], read)))
+    return answers
   }
 }
 

@@ -2,6 +2,7 @@
 import { fail } from '../../lib/errors.ts'
 import type { Principal } from '../../lib/principal.ts'
 import type { SqlRow } from '../../lib/sql-value.ts'
+import { checkAcl } from '../access.ts'
 import type { RecordApi } from '../record-api.ts'
 import type { PlannedStep } from './outcome.ts'
 import { valueOf, type RowValues } from './row-values.ts'
@@ -14,9 +15,17 @@ export type Versions = readonly string[] | null
 /** Rules of all records first: nothing is written when one is denied (trailbase-api.md §5.1). */
 export function planCreate(api: RecordApi, rows: readonly RowValues[], principal: Principal): PlannedStep[] {
   const plan: PlannedStep[] = []
-  for (const request of rows) plan.push(...ruleSteps(api, 'create', { principal, key: [], request }))
+  for (const request of rows) plan.push(...ruleSteps(api, 'create', { principal, key: [], request }), ...replaceSteps(api, request, principal))
   for (const row of rows) plan.push(insertStep(api, row))
   return plan
+}
+
+/** What REPLACE overwrites is a record that exists: with a rule for updates it takes that, too. */
+function replaceSteps(api: RecordApi, request: RowValues, principal: Principal): PlannedStep[] {
+  if (api.conflict !== 'replace') return []
+  const key = api.key.map(column => valueOf(request, column) ?? null)
+  // A key that is made by the table is that of no record.
+  return key.includes(null) ? [] : ruleSteps(api, 'update', { principal, key, request }, 'ifThere')
 }
 
 export interface UpdateConditions {
@@ -30,7 +39,7 @@ export function planUpdate(api: RecordApi, key: SqlRow, request: RowValues, { ve
   const change = withoutKey(api, key, request)
   return [
     ...ruleSteps(api, 'update', { principal, key, request }),
-    ...versionSteps(api, key, versions),
+    ...versionSteps(api, key, versions, principal),
     ...guards,
     { purpose: 'write', step: { kind: 'run', atLeast: 1, sql: updateText(api, change.columns), params: [...change.values, ...key] } },
   ]
@@ -39,7 +48,7 @@ export function planUpdate(api: RecordApi, key: SqlRow, request: RowValues, { ve
 export function planDelete(api: RecordApi, key: SqlRow, versions: Versions, principal: Principal): PlannedStep[] {
   return [
     ...ruleSteps(api, 'delete', { principal, key, request: null }),
-    ...versionSteps(api, key, versions),
+    ...versionSteps(api, key, versions, principal),
     { purpose: 'write', step: { kind: 'run', atLeast: 1, sql: deleteText(api), params: key } },
   ]
 }
@@ -50,9 +59,13 @@ function insertStep(api: RecordApi, row: RowValues): PlannedStep {
   return { purpose: 'insert', step: { kind: 'run', atLeast, sql: insertText(api, row.columns), params: row.values } }
 }
 
-function versionSteps(api: RecordApi, key: SqlRow, versions: Versions): PlannedStep[] {
+/** A tag tells what is in a record: only who may read it may ask for one, or guesses could be tried out. */
+function versionSteps(api: RecordApi, key: SqlRow, versions: Versions, principal: Principal): PlannedStep[] {
   if (versions === null) return []
-  return [{ purpose: 'version', step: { kind: 'match', tags: versions, sql: versionText(api), params: key } }]
+  const step: PlannedStep = { purpose: 'version', step: { kind: 'match', tags: versions, sql: versionText(api), params: key } }
+  if (versions.includes('*')) return [step]
+  checkAcl(api, 'read', principal)
+  return [...ruleSteps(api, 'read', { principal, key, request: null }), step]
 }
 
 /** A body may repeat the key of the path, and not change it (trailbase-api.md §5.4). */
