@@ -26,7 +26,6 @@ export function recordEndpoints(records: Records, options: RecordHttpOptions): R
     ...options,
     api: name => records.api(name),
     writer: records.writer,
-    write: (database, program) => records.store.write(database, program),
     readMultipart: api => (request, bodyBytesMax) => records.files.readMultipart(request, bodyBytesMax, api),
     list: asked => listAnswer(records, asked),
     read: (asked, id) => readAnswer(records, asked, id),

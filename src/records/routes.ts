@@ -2,7 +2,6 @@
 import { readBody } from '../http/body.ts'
 import { fail } from '../lib/errors.ts'
 import type { Principal } from '../lib/principal.ts'
-import type { Program, ProgramResult } from '../storage/program.ts'
 import { jsonAnswer, redirectAnswer, textAnswer, txnHeader, type Fields } from './answers.ts'
 import { checkAcl, checkWritable } from './access.ts'
 import { parseExactJson } from './body/exact-json.ts'
@@ -11,7 +10,7 @@ import type { RecordApi } from './record-api.ts'
 import { idempotencyKey } from './writing/idempotency.ts'
 import type { Versions } from './writing/plans.ts'
 import type { Created, RecordWriter, WriteContext } from './writing/record-writer.ts'
-import { execute, parseTransaction } from './writing/transaction.ts'
+import { parseTransaction } from './writing/transaction.ts'
 
 /** One request below `/api/`, as the composition root hands it over. */
 export interface RecordRequest {
@@ -32,7 +31,6 @@ export interface ApiRequest extends RecordRequest {
 export interface RecordRoutesParts {
   readonly api: (name: string) => RecordApi | undefined
   readonly writer: RecordWriter
-  readonly write: (database: string, program: Program) => Promise<ProgramResult>
   readonly bodyBytesMax: number
   /** Reads a form whose files are for an API: their bytes are stored on the way. */
   readonly readMultipart: (api: RecordApi) => ReadMultipart
@@ -132,13 +130,14 @@ async function remove(parts: RecordRoutesParts, asked: ApiRequest, id: string): 
 }
 
 async function transaction(parts: RecordRoutesParts, asked: RecordRequest): Promise<Response> {
-  const { request, principal, common } = asked
+  const { request, common } = asked
   if (request.method !== 'POST') fail('method_not_allowed', { allow: 'POST, OPTIONS' })
   if (!/^application\/json\b/i.test(request.headers.get('content-type') ?? '')) fail('unsupported_media_type', { detail: 'Expected Content-Type: application/json' })
-  const batch = parseTransaction(parseExactJson(await readBody(request, parts.bodyBytesMax)))
+  const bytes = await readBody(request, parts.bodyBytesMax)
+  const batch = parseTransaction(parseExactJson(bytes))
   const api = (name: string) => parts.api(name) ?? fail('unknown_record_api', {})
-  const { results, txn } = await execute(batch, api, principal, parts.write)
-  const fields: Fields = txn === null ? {} : { [txnHeader]: String(txn) }
+  const { results, txn, isReplayed } = await parts.writer.transaction(batch, api, contextOf(asked, bytes))
+  const fields: Fields = txn === null ? {} : writtenFields({ txn, isReplayed })
   // The published client reads `ids`, of the created records; the reference server writes `results` (trailbase-api.md §5.9): both are there.
   const ids = results.flatMap((each, i) => ('Id' in each && batch.operations[i]?.kind === 'create' ? [each.Id] : []))
   return jsonAnswer(JSON.stringify(txn === null ? { results, ids } : { results, ids, txn }), common, fields)
@@ -164,7 +163,7 @@ async function withBody<Answer>(parts: RecordRoutesParts, { api, request, princi
 }
 
 /** An idempotency key belongs to one method, address and body. */
-function contextOf({ request, principal }: ApiRequest, body: Uint8Array): WriteContext {
+function contextOf({ request, principal }: RecordRequest, body: Uint8Array): WriteContext {
   const { method, url, headers } = request
   const key = headers.get('idempotency-key')
   return { principal, idempotency: key === null ? null : idempotencyKey(key, principal, [method, url.slice(url.indexOf('/', 8)), body]) }

@@ -129,6 +129,28 @@ describe('a create that replaces', () => {
   })
 })
 
+describe('a batch with an Idempotency-Key', () => {
+  const send = async (transaction: boolean) => {
+    const operations = [{ Create: { api_name: 'words', value: { id: 'once' } } }, { Create: { api_name: 'things', value: {} } }, { Update: { api_name: 'things', record_id: '1', value: { text: 'x' } } }]
+    return await fetch(`${server.url}/api/transaction/v1/execute`, json('POST', { operations, transaction }, { 'Idempotency-Key': 'batch' }))
+  }
+
+  // It was ignored: a retry wrote everything again.
+  test('is written once', async () => {
+    await create('things', { id: 1 })
+    const [first, second] = [await send(true), await send(true)]
+    expect([first.status, second.status]).toEqual([200, 200])
+    expect([first.headers.get('idempotency-replayed'), second.headers.get('idempotency-replayed')]).toEqual([null, 'true'])
+    const answer = await first.json()
+    expect(answer).toMatchObject({ results: [{ Id: 'once' }, { Id: expect.any(String) }, { Id: '1' }] })
+    expect(await second.json()).toEqual(answer)
+  })
+
+  test('has to be atomic', async () => {
+    expect((await send(false)).status).toBe(400)
+  })
+})
+
 test('a change that a slow rule cannot be judged for is denied, and nobody hears of a loss', async () => {
   const signal = AbortSignal.timeout(4000)
   const answer = await server.as(null)('/docs/subscribe/*', { signal })

@@ -55,6 +55,14 @@ export function replayedAnswer(result: Written, key: IdempotencyKey): StoredAnsw
   return JSON.parse(String(row[1])) as StoredAnswer
 }
 
+/** A row of a stored answer: integers are text, blobs hex. */
+export function storedRow(row: readonly unknown[]): SqlRow {
+  return row.map(value => {
+    if (typeof value === 'object' && value !== null && 'hex' in value) return Uint8Array.fromHex(String(value.hex))
+    return value === null || value === undefined ? null : String(value)
+  })
+}
+
 function ownerOf(principal: Principal): string {
   return principal.kind === 'user' ? `user ${principal.issuer} ${principal.subject}` : principal.kind
 }

@@ -8,9 +8,10 @@ import type { BodyForm } from '../body/column-value.ts'
 import { parseRecordId, recordIdText } from '../record-id.ts'
 import type { RecordApi } from '../record-api.ts'
 import { isFileColumn, type FileIntake, type FileRequest } from './file-intake.ts'
-import { replayedAnswer, replayStep, storeStep, type IdempotencyKey, type StoredAnswer } from './idempotency.ts'
+import { replayedAnswer, replayStep, storedRow, storeStep, type IdempotencyKey, type StoredAnswer } from './idempotency.ts'
 import { written, type PlannedStep, type Written } from './outcome.ts'
 import { planCreate, planDelete, planUpdate, type Versions } from './plans.ts'
+import { execute, type Executed, type TransactionRequest } from './transaction.ts'
 import { autofilled, rowValues, rowValuesWithFiles, valueOf, type RawRecord, type RowValues } from './row-values.ts'
 
 export interface RecordWriterParts {
@@ -77,6 +78,12 @@ export class RecordWriter {
     return await this.#change(api, planDelete(api, key, versions, context.principal), context)
   }
 
+  /** Refuses what transaction.ts refuses. */
+  async transaction(request: TransactionRequest, api: (name: string) => RecordApi, { principal, idempotency }: WriteContext): Promise<Executed> {
+    const { write, clock } = this.#parts
+    return await execute(request, api, { principal, idempotency, write, nowMs: clock.now() })
+  }
+
   async #insert(api: RecordApi, rows: readonly RowValues[], { principal, idempotency }: WriteContext): Promise<Created> {
     const plan = planCreate(api, rows, principal)
     const first = plan.length - rows.length
@@ -86,7 +93,7 @@ export class RecordWriter {
     }
     const inserts = rows.map((_, i) => first + i)
     const { result, replayed } = await this.#runWithKey(api.relation.database, plan, inserts, idempotency)
-    if (replayed !== null) return { ids: replayed.rows.map((each, i) => idOf(api, rows[i], storedKey(api, each[0]))), txn: replayed.txn, isReplayed: true }
+    if (replayed !== null) return { ids: replayed.rows.map((each, i) => idOf(api, rows[i], each[0] && storedRow(each[0]))), txn: replayed.txn, isReplayed: true }
     return { ids: inserts.map((step, i) => idOf(api, rows[i], result.rows[step + 1]?.[0])), txn: result.txn, isReplayed: false }
   }
 
@@ -143,14 +150,4 @@ function hasFiles(api: RecordApi): boolean {
 function idOf(api: RecordApi, row: RowValues | undefined, key: SqlRow | undefined): string {
   if (key !== undefined) return recordIdText(key)
   return recordIdText(api.key.map(column => (row === undefined ? null : (valueOf(row, column) ?? null))))
-}
-
-/** A key as idempotency stores it: integers as text, blobs as hex. */
-function storedKey(api: RecordApi, row: readonly unknown[] | undefined): SqlRow | undefined {
-  if (row === undefined) return undefined
-  return api.key.map((_, i) => {
-    const value = row[i]
-    if (typeof value === 'object' && value !== null && 'hex' in value) return Uint8Array.fromHex(String(value.hex))
-    return value === null || value === undefined ? null : String(value)
-  })
 }

@@ -8,7 +8,8 @@ import { checkAcl, checkWritable } from '../access.ts'
 import { parseRecordId, recordIdText } from '../record-id.ts'
 import type { RecordApi } from '../record-api.ts'
 import { isFileColumn } from './file-intake.ts'
-import { refused, type PlannedStep, type Written } from './outcome.ts'
+import { replayedAnswer, replayStep, storedRow, storeStep, type IdempotencyKey } from './idempotency.ts'
+import { refused, written, type PlannedStep, type Written } from './outcome.ts'
 import { planCreate, planDelete, planUpdate } from './plans.ts'
 import { lazily } from '../../lib/lazily.ts'
 import { autofilled, rowValues, type RawRecord } from './row-values.ts'
@@ -34,6 +35,16 @@ export interface Executed {
   readonly results: readonly OperationResult[]
   /** Number of the last transaction; null when nothing ran. */
   readonly txn: number | null
+  /** The answer of an earlier request with the same key. */
+  readonly isReplayed: boolean
+}
+
+export interface Execution {
+  readonly principal: Principal
+  /** With a key the batch has to be atomic: of one that stopped halfway no answer is stored, and a retry would write its beginning again. */
+  readonly idempotency: IdempotencyKey | null
+  readonly nowMs: number
+  readonly write: (database: string, program: Program) => Promise<ProgramResult>
 }
 
 const value = Type.Record(Type.String(), Type.Unknown())
@@ -62,22 +73,30 @@ interface Planned {
   readonly steps: readonly PlannedStep[]
 }
 
-/** Runs `request`. Refuses what a single write of the failing operation would be refused for. */
-export async function execute(
-  request: TransactionRequest,
-  api: (name: string) => RecordApi,
-  principal: Principal,
-  write: (database: string, program: Program) => Promise<ProgramResult>,
-): Promise<Executed> {
-  if (request.operations.length === 0) return { results: [], txn: null }
+/** Runs `request`. Refuses what a single write of the failing operation would be refused for, and `bad_request` for a key without atomicity. */
+export async function execute(request: TransactionRequest, api: (name: string) => RecordApi, execution: Execution): Promise<Executed> {
+  const { idempotency, principal, write } = execution
+  if (idempotency !== null && !request.isAtomic) fail('bad_request', { detail: 'Idempotency-Key needs "transaction": true' })
+  if (request.operations.length === 0) return { results: [], txn: null, isReplayed: false }
   const planning = planAll(request, api, principal)
   const { planned } = planning
   const [first] = planned
   if (first === undefined) throw planning.failure
   const { database } = first.api.relation
+  if (idempotency !== null) return await runOnce(planned, database, idempotency, execution)
   const ran = await runLongest(planned, request.isAtomic, program => write(database, program))
   if (planning.failure !== null) throw planning.failure
-  return { results: planned.map((each, i) => resultOf(each, ran.rowsOf(i))), txn: ran.txn }
+  return { results: planned.map((each, i) => resultOf(each, ran.rowsOf(i))), txn: ran.txn, isReplayed: false }
+}
+
+/** All operations between the steps of their key: a retry finds the first answer. */
+async function runOnce(planned: readonly Planned[], database: string, key: IdempotencyKey, { nowMs, write }: Execution): Promise<Executed> {
+  const answers = planned.map((_, i) => lastStepOf(planned, i) + 1)
+  const steps = [replayStep(database, key), ...planned.flatMap(each => each.steps), storeStep(database, key, answers, nowMs)]
+  const result = written(await write(database, { steps: steps.map(each => each.step) }), steps)
+  const replayed = replayedAnswer(result, key)
+  const rowsOf = (i: number) => (replayed === null ? (result.rows[answers[i] ?? 0] ?? []) : (replayed.rows[i] ?? []).map(storedRow))
+  return { results: planned.map((each, i) => resultOf(each, rowsOf(i))), txn: replayed?.txn ?? result.txn, isReplayed: replayed !== null }
 }
 
 /**
