@@ -7,6 +7,7 @@ import type { RecordApi } from '../record-api.ts'
 import { ApiChange, apiShape, type ApiShape, type EventTarget, type ReadAside, type Verdict } from './api-change.ts'
 import { eventFilter } from './event-filter.ts'
 import type { Source, Subscriber } from './subscriber.ts'
+import type { Turn } from './turn.ts'
 
 export interface ApiFeedParts {
   readonly readNow: ReadNow
@@ -14,6 +15,7 @@ export interface ApiFeedParts {
   readonly position: () => number
   readonly page: (after: number) => ChangePage
   readonly touched: (subscriber: Subscriber) => void
+  readonly turn: () => Turn
   readonly told: (what: 'event' | 'loss') => void
   readonly failed: (error: unknown) => void
   /** A subscriber's connection is over. */
@@ -101,8 +103,7 @@ export class ApiFeed implements Source {
       return
     }
     const asked = new ApiChange(this.#shape, change, this.#parts.readNow)
-    if (this.#shape.rule?.isSlow === true) return this.#deliverSlowly(asked, change)
-    this.#send(asked, change)
+    return this.#shape.rule?.isSlow === true ? this.#deliverSlowly(asked, change) : this.#send(asked, change)
   }
 
   /** Of the log something was taken away that nobody had been told of. */
@@ -121,6 +122,10 @@ export class ApiFeed implements Source {
     const { principal } = subscriber
     if (this.#shape.rule?.isSlow !== true) return asked.verdict(principal, subscriber.target)
     return asked.judgeAside([principal], this.#parts.readAside).then(() => asked.verdict(principal, subscriber.target))
+  }
+
+  turn(): Turn {
+    return this.#parts.turn()
   }
 
   told(what: 'event' | 'loss'): void {
@@ -153,16 +158,40 @@ export class ApiFeed implements Source {
     const principals = [...[...this.#gates.values()].map(gate => gate.principal), ...this.#concerned(asked).map(subscriber => subscriber.principal)]
     await asked.judgeAside(principals, this.#parts.readAside)
     // The rule is another one meanwhile: each looks anew.
-    if (this.#shape === shape) this.#send(asked, change)
+    if (this.#shape === shape) await this.#send(asked, change)
     else for (const subscriber of this.#wanted.keys()) subscriber.fallBehind(change.seq - 1)
   }
 
-  #send(asked: ApiChange, change: Change): void {
-    for (const { principal, target, members } of this.#gates.values()) {
-      const verdict = asked.verdict(principal, target)
-      if (verdict !== 'skip') for (const subscriber of members) tell(subscriber, change, verdict)
+  /** Waits when others should have their turn: filters are the clients', and there may be many. */
+  #send(asked: ApiChange, change: Change): void | Promise<void> {
+    const turn = this.#parts.turn()
+    const steps = this.#steps(asked, change)
+    while (steps.next().done !== true) {
+      const others = turn.next()
+      if (others !== undefined) return this.#sendRest(steps, turn, others)
     }
-    for (const subscriber of this.#concerned(asked)) tell(subscriber, change, asked.verdict(subscriber.principal, subscriber.target))
+  }
+
+  async #sendRest(steps: Generator<void>, turn: Turn, others: Promise<void>): Promise<void> {
+    await others
+    while (steps.next().done !== true) {
+      const pause = turn.next()
+      if (pause !== undefined) await pause
+    }
+  }
+
+  /** One step for each group that sees the same. */
+  *#steps(asked: ApiChange, change: Change): Generator<void> {
+    const shape = this.#shape
+    const groups: Iterable<Pick<Gate, 'principal' | 'target'> & { readonly members: Iterable<Subscriber> }> = [
+      ...this.#gates.values(),
+      ...this.#concerned(asked).map(subscriber => ({ principal: subscriber.principal, target: subscriber.target, members: [subscriber] })),
+    ]
+    for (const { principal, target, members } of groups) {
+      const verdict = this.#shape === shape ? asked.verdict(principal, target) : 'unknown' // of another shape: each looks anew
+      if (verdict !== 'skip') for (const subscriber of members) if (this.#wanted.has(subscriber)) tell(subscriber, change, verdict)
+      yield
+    }
   }
 
   /** Subscribers to the record of the change. */

@@ -5,6 +5,7 @@ import type { Change, ChangePage } from '../changes/change-log.ts'
 import type { EventTarget, Verdict } from './api-change.ts'
 import { forbiddenFrame, horizonFrame, keepAliveFrame, lossFrame, pingFrame, snapshotEndFrame, snapshotFrame, type ChangeEvent } from './frames.ts'
 import type { SubscriptionLimits } from './limits.ts'
+import type { Turn } from './turn.ts'
 
 /** What a subscriber needs of the feed of its API. */
 export interface Source {
@@ -13,6 +14,8 @@ export interface Source {
   page(after: number): ChangePage
   /** What `subscriber` is to be told of `change`; a promise where the rule is slow. */
   judge(change: Change, subscriber: Subscriber): Verdict | Promise<Verdict>
+  /** For work that takes long. */
+  turn(): Turn
   /** Something was written to it that `flush` sends. */
   touched(subscriber: Subscriber): void
   /** Its connection is over. */
@@ -232,12 +235,15 @@ export class Subscriber {
     if (page.kind === 'lost') return this.#skipTo(page.horizon)
     const end = this.#source.position
     if (page.changes.length === 0) this.#at = end
+    const turn = this.#source.turn()
     for (const change of page.changes) {
       if (change.seq > end || !this.#sink.roomy || this.#isEnding) return
       const judged = this.#source.judge(change, this)
       this.#tell(change, judged instanceof Promise ? await judged : judged)
       this.#at = change.seq
       this.#isResuming = false
+      const others = turn.next()
+      if (others !== undefined) await others
     }
     await new Promise(resolve => setImmediate(resolve)) // it is the turn of others
   }

@@ -18,6 +18,7 @@ import { defaultSubscriptionLimits, tickMs, type SubscriptionLimits } from './li
 import { snapshotOf, snapshotStatements } from './snapshot.ts'
 import type { SubscribeCommand } from './subscribe-request.ts'
 import { Subscriber, type SubscriberStart } from './subscriber.ts'
+import { Turn } from './turn.ts'
 import { subscriptionMetrics, type SubscriptionMetrics } from './subscription-metrics.ts'
 
 export interface SubscriptionParts {
@@ -188,6 +189,7 @@ export class Subscriptions {
       position: () => feed.position,
       page: after => feed.log.page(after),
       touched: subscriber => feed.touch(subscriber),
+      turn: () => new Turn(this.#parts.clock),
       told: what => this.#told(what),
       failed: error => this.#parts.log.error('a subscription failed', { error: String(error) }),
       ended: (subscriber, how) => this.#ended(subscriber, how),
