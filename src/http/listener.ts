@@ -112,16 +112,27 @@ function refuseSharedPort(options: ListenOptions): void {
 
 /**
  * Elysia looks for the path from character 11 of the address on, so that a host of fewer than 4 characters (`Host: hw`)
- * hides every route. Such a request gets a longer host; all others pass untouched.
+ * hides every route; without a host that is one, the address is a path alone. Such a request gets another host; all others pass untouched.
  */
 function withFindablePath(fetch: Fetch): Fetch {
   return (request, server) => {
-    const url = request.url
-    const hostAt = url.indexOf('//') + 2
-    const pathAt = url.indexOf('/', hostAt)
+    const { url } = request
+    const pathAt = url.startsWith('/') ? 0 : url.indexOf('/', url.indexOf('//') + 2)
     if (pathAt >= 11) return fetch(request, server)
-    return fetch(new Request(`http://localhost${url.slice(pathAt)}`, request), server)
+    return fetch(new Request(`http://localhost${url.slice(pathAt)}`, request), knowing(server, request))
   }
+}
+
+/** The server does not know the request that took the place of `original`: asked about it, it would name no caller and set no limit. */
+function knowing(server: HttpServer, original: Request): HttpServer {
+  return new Proxy(server, {
+    get(target, name) {
+      if (name === 'requestIP') return () => target.requestIP(original)
+      if (name === 'timeout') return (_: Request, secs: number) => target.timeout(original, secs)
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
 }
 
 /** A unix socket takes no idle timeout of its own, so each request sets it. */
