@@ -9,6 +9,7 @@ import { openKeyFiles } from '../../src/auth/key-files.ts'
 import { OwnTokens, subjectOf, userIdOfSubject, type AccessClaims } from '../../src/auth/own-tokens.ts'
 import { Refusal } from '../../src/lib/errors.ts'
 import { systemIds } from '../../src/lib/ids.ts'
+import { bestMs } from '../support/best-of.ts'
 import { ManualClock } from '../support/manual-clock.ts'
 import { encode, makeHmacToken, makeKey, makeToken, type SigningKey } from '../support/signing.ts'
 
@@ -76,9 +77,9 @@ test('a token that was verified costs a look into a map', () => {
   const { claims, tokens } = setting()
   const token = tokens.mint(claims)
   tokens.verify(token)
-  const startedAt = performance.now()
-  for (let at = 0; at < 20_000; at++) tokens.peek(token)
-  const microseconds = ((performance.now() - startedAt) * 1000) / 20_000
+  const microseconds = bestMs(20, () => {
+    for (let at = 0; at < 1000; at++) tokens.peek(token)
+  })
   expect(microseconds).toBeLessThan(15)
 })
 

@@ -5,6 +5,7 @@ import { compilePattern } from '../../src/lib/pattern.ts'
 import { anonymous, localAdmin, type Principal } from '../../src/lib/principal.ts'
 import { compileAccess, type StreamApiConfig } from '../../src/streams/access.ts'
 import { comparedSegmentsMax, covers, overlaps } from '../../src/streams/pattern-cover.ts'
+import { bestMs } from '../support/best-of.ts'
 
 const segment = fc.constantFrom('a', 'b', '*', '**', '{x}')
 const pattern = fc.array(segment, { minLength: 1, maxLength: 4 }).map(segments => segments.map((one, at) => (one === '{x}' ? `{x${at}}` : one)).join('/'))
@@ -48,10 +49,11 @@ describe('compared patterns', () => {
 
   test('cost little, however they are made', () => {
     const hostile = Array.from({ length: comparedSegmentsMax }, (_, at) => (at % 2 ? 'a' : '**')).join('/')
-    const startMs = performance.now()
-    overlaps(hostile, `${hostile.slice(0, -1)}b`)
-    covers(hostile, `${hostile.slice(0, -1)}b`)
-    expect(performance.now() - startMs).toBeLessThan(200)
+    const tookMs = bestMs(5, () => {
+      overlaps(hostile, `${hostile.slice(0, -1)}b`)
+      covers(hostile, `${hostile.slice(0, -1)}b`)
+    })
+    expect(tookMs).toBeLessThan(200)
     expect(overlaps('**/'.repeat(5_000), 'a')).toBe(true)
     expect(covers('**', '**/'.repeat(5_000))).toBe(false)
   })

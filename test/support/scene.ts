@@ -55,8 +55,8 @@ export async function readPages(url: string, offset = '-1'): Promise<PageSeen[]>
   }
 }
 
-/** Waits until `test` holds, or throws `what`. */
-export async function eventually(what: string, test: () => boolean | Promise<boolean>, msMax = 5000): Promise<void> {
+/** Waits until `test` holds, or throws `what`. The bound is for what never comes, not for a busy machine. */
+export async function eventually(what: string, test: () => boolean | Promise<boolean>, msMax = 20_000): Promise<void> {
   const deadlineMs = performance.now() + msMax
   while (!(await test())) {
     if (performance.now() > deadlineMs) throw new Error(`never came: ${what}`)

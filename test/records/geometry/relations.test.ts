@@ -132,7 +132,7 @@ describe('made to hurt', () => {
   test.each(Object.entries(hurting))('%s is refused, soon', (_, expression) => {
     const startedAt = performance.now()
     expect(refusalOf(db, expression)).toContain('cross each other too often')
-    expect(performance.now() - startedAt).toBeLessThan(2000)
+    expect(performance.now() - startedAt).toBeLessThan(10_000)
   })
 
   test('sizes', () => {

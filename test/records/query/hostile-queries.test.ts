@@ -23,6 +23,10 @@ const scene = new QueryScene(
 )
 afterAll(() => scene[Symbol.dispose]())
 const someone = userWith(new Uint8Array(16))
+/** Processor time, as the machine is shared. Each of the texts took seconds, or for ever, where it was not looked at before. */
+const cheapCpuMsMax = 200
+/** What must end at its deadline would take for ever otherwise. */
+const hangMs = 15_000
 
 /** Every text of a client has this in it, and no statement may. */
 const marker = 'zqx'
@@ -93,14 +97,15 @@ describe('cost', () => {
     'cursor of junk': `cursor=${'A'.repeat(16_000)}`,
   }
   for (const [title, raw] of Object.entries(cheap)) {
-    test(`${title}: refused or planned within 50 ms`, () => {
-      const startedAt = performance.now()
+    test(`${title}: refused or planned at once`, () => {
+      const before = process.cpuUsage()
       try {
         planList(scene.api('long'), parseListQuery(raw), someone)
       } catch (error) {
         expect(error).toBeInstanceOf(Refusal)
       }
-      expect(performance.now() - startedAt).toBeLessThan(50)
+      const { user, system } = process.cpuUsage(before)
+      expect((user + system) / 1000).toBeLessThan(cheapCpuMsMax)
     })
   }
 
@@ -113,7 +118,7 @@ describe('cost', () => {
       } catch (error) {
         if (!(error instanceof DeadlinePassed) && !String(error).includes('too long')) throw error
       }
-      expect(performance.now() - startedAt).toBeLessThan(2500)
+      expect(performance.now() - startedAt).toBeLessThan(hangMs)
     })
   }
 
@@ -125,7 +130,7 @@ describe('cost', () => {
       } catch (error) {
         expect(error).toBeInstanceOf(DeadlinePassed)
       }
-      expect(performance.now() - startedAt).toBeLessThan(2500)
+      expect(performance.now() - startedAt).toBeLessThan(hangMs)
     })
   }
 })
