@@ -2,9 +2,9 @@
 import { fail } from '../lib/errors.ts'
 import type { SqlRow } from '../lib/sql-value.ts'
 import { foldName } from '../records/catalog/sql-tokens.ts'
-import { literal, textOf } from '../records/catalog/schema-rows.ts'
+import { textOf } from '../records/catalog/schema-rows.ts'
 import type { Relation } from '../records/catalog/relation.ts'
-import { qualified, quoted } from '../storage/identifier.ts'
+import { literal, qualified, quoted } from '../storage/identifier.ts'
 import type { AdminRecords } from './query.ts'
 import { shapeOf } from './tables-shape.ts'
 

@@ -1,8 +1,8 @@
 /** `GET /api/_admin/tables`: tables, indexes, triggers and views of every database in TrailBase's shapes (trailbase-api.md §11.1). */
 import type { SqlRow } from '../lib/sql-value.ts'
 import { foldName } from '../records/catalog/sql-tokens.ts'
-import { literal, numberOf, textOf } from '../records/catalog/schema-rows.ts'
-import { quoted } from '../storage/identifier.ts'
+import { numberOf, textOf } from '../records/catalog/schema-rows.ts'
+import { literal, quoted } from '../storage/identifier.ts'
 import type { AdminRecords } from './query.ts'
 import { indexText, tableText, viewQuery, type TableText } from './tables-text.ts'
 

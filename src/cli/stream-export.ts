@@ -1,5 +1,4 @@
 /** `headwater stream export`: streams to a file that keeps their offsets. The archive is verified while it is written. */
-import { open, rename, unlink } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { ArchiveReader, archiveLineBytesMax, type ArchiveTotals } from '../admin/archive.ts'
@@ -9,6 +8,7 @@ import { addExamples, exitFailed, exitOk, exitUsage, type Context } from './cont
 import { humanBytes, jsonLine } from './output.ts'
 import { startProgress, type Progress } from './progress.ts'
 import { addTargetFlags, expectOk, openTarget, type TargetFlags } from './target.ts'
+import { toFile } from './whole-file.ts'
 
 interface ExportFlags extends TargetFlags {
   readonly output?: string
@@ -73,23 +73,4 @@ async function verified(response: Response, sink: Sink, progress: Progress): Pro
 function cutOff(why: string): never {
   const remedy = 'What was written is not complete. The log of the server says why it stopped; `headwater check` finds damaged data.'
   throw new OperatorError(`the export broke off (${why})`, remedy, exitFailed)
-}
-
-/** Beside the file first, so that a file of that name is always a whole archive. */
-async function toFile(path: string, pump: (sink: Sink) => Promise<ArchiveTotals>): Promise<ArchiveTotals> {
-  const part = `${path}.part`
-  const file = await open(part, 'w', 0o600).catch(error => {
-    throw new OperatorError(`cannot write ${part}: ${String(error)}`, 'Choose another --output.', 73)
-  })
-  try {
-    const totals = await pump(chunk => file.appendFile(chunk))
-    await file.sync()
-    await rename(part, path)
-    return totals
-  } catch (error) {
-    await unlink(part)
-    throw error
-  } finally {
-    await file.close()
-  }
 }

@@ -1,5 +1,4 @@
 /** `headwater export TABLE`: its rows as CSV, JSON lines or SQL. Their text is table-export-text.ts, reading them admin/tables-rows.ts. */
-import { open, rename, unlink } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { Type } from 'typebox'
@@ -13,6 +12,7 @@ import { startProgress, type Progress } from './progress.ts'
 import { csvText, jsonLinesText, sqlText, type RowText } from './table-export-text.ts'
 import { addTableFlags, checked, formatOf, refuseFormat, tableShape, type TableFlags, type TableFormat } from './table-format.ts'
 import { expectOk, openTarget, type Target } from './target.ts'
+import { toFile } from './whole-file.ts'
 
 interface ExportFlags extends TableFlags {
   readonly output?: string
@@ -103,21 +103,3 @@ const isPage = lazily(() =>
   Compile(Type.Object({ rows: Type.Array(Type.Array(Type.Union([Type.String(), Type.Null()]))), next: Type.Union([Type.String(), Type.Null()]) })),
 )
 
-/** Beside the file first, so that a file of that name is always whole. */
-async function toFile(path: string, pump: (sink: Sink) => Promise<Totals>): Promise<Totals> {
-  const part = `${path}.part`
-  const file = await open(part, 'w', 0o600).catch(error => {
-    throw new OperatorError(`cannot write ${part}: ${String(error)}`, 'Choose another --output.', 73)
-  })
-  try {
-    const totals = await pump(text => file.appendFile(text))
-    await file.sync()
-    await rename(part, path)
-    return totals
-  } catch (error) {
-    await unlink(part)
-    throw error
-  } finally {
-    await file.close()
-  }
-}

@@ -1,7 +1,8 @@
 /** What the lists about records ask of each other (trailbase-api.md §12.3). What tables and columns say to them is records/catalog. */
 import { nearest } from '../lib/suggest.ts'
 import { conflict, uniqueNames, type Conflict } from './config-conflict.ts'
-import type { DatabaseConfig, JsonSchemaConfig, RecordApiConfig } from './config-messages-records.ts'
+import type { RecordApiConfig } from '../records/catalog/api-config.ts'
+import type { DatabaseConfig, JsonSchemaConfig } from './config-messages-records.ts'
 import type { Config } from './options.ts'
 
 /** Files of the depot, and what SQLite calls its own. */

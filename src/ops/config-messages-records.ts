@@ -1,5 +1,5 @@
 /** The repeated messages about records: databases, record APIs, JSON Schemas. The names are TrailBase's (trailbase-api.md §12.3); what they mean together with the tables is records/catalog. */
-import type { RecordAction } from '../records/record-api.ts'
+import type { RecordApiConfig } from '../records/catalog/api-config.ts'
 import { boolean, capitals, integer, listOf, longText, text, type Kind } from './config-kinds.ts'
 import { messages, optional, required } from './config-kinds-message.ts'
 import { entryName } from './config-messages.ts'
@@ -13,27 +13,6 @@ export interface DatabaseConfig {
 export interface JsonSchemaConfig {
   readonly name: string
   readonly schema: string
-}
-
-/** A table or view that clients may use, and who may do what with it. Rules are SQL expressions; null: the ACL alone decides. */
-export interface RecordApiConfig {
-  readonly name: string
-  readonly tableName: string
-  readonly attachedDatabases: readonly string[]
-  /** Null: a conflict is refused. */
-  readonly conflictResolution: 'abort' | 'ignore' | 'replace' | null
-  readonly autofillMissingUserIdColumns: boolean
-  readonly enableSubscriptions: boolean
-  readonly aclWorld: readonly RecordAction[]
-  readonly aclAuthenticated: readonly RecordAction[]
-  readonly excludedColumns: readonly string[]
-  readonly createAccessRule: string | null
-  readonly readAccessRule: string | null
-  readonly updateAccessRule: string | null
-  readonly deleteAccessRule: string | null
-  readonly schemaAccessRule: string | null
-  readonly expand: readonly string[]
-  readonly listingHardLimit: number
 }
 
 /** Most records that one list may be allowed to return. */

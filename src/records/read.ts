@@ -1,12 +1,10 @@
 /** Reads of one record by its key, with what it brings along. Whether the caller may read at all (ACL) is asked before; a list is list.ts. */
-import { assert } from '../lib/assert.ts'
 import { fail } from '../lib/errors.ts'
 import type { Principal } from '../lib/principal.ts'
 import type { SqlRow, SqlValue } from '../lib/sql-value.ts'
-import type { Statement } from '../storage/program.ts'
 import { rowTag } from '../storage/row-tag.ts'
 import { qualified } from '../storage/identifier.ts'
-import { problemOf } from '../storage/sqlite-errors.ts'
+import { readAtOnce, readInThread } from './keyed-read.ts'
 import type { ListParts } from './list.ts'
 import { type ArmSpec, Expansion, pageName, withArms } from './query/expansion.ts'
 import { formArms } from './query/list-body.ts'
@@ -16,7 +14,6 @@ import { RowRules, userValues } from './query/row-rule.ts'
 import { columnSql } from './query/scan.ts'
 import { Selection } from './query/selection.ts'
 import type { RecordApi } from './record-api.ts'
-import { refusedRead } from './refused-read.ts'
 import { rowText, type RowText } from './row-json.ts'
 import { parseRecordId } from './record-id.ts'
 
@@ -94,23 +91,6 @@ function readShape(api: RecordApi, { expand, fields }: ReadQuery, isAdmin: boole
  */
 function asFilter(rule: string): string {
   return `+(${rule})`
-}
-
-/** A rule that ends in an error denies. */
-function readAtOnce(parts: ReadParts, api: RecordApi, { sql, params }: Statement & { readonly params: readonly SqlValue[] }): readonly SqlRow[] {
-  try {
-    return parts.readNow(api.relation.database, sql, params)
-  } catch (error) {
-    if (api.rules.read === null || problemOf(error) === null) throw error
-    return []
-  }
-}
-
-async function readInThread(parts: ReadParts, api: RecordApi, principal: Principal, statement: Statement): Promise<readonly SqlRow[]> {
-  const request = { database: api.relation.database, statements: [statement], deadlineMs: parts.deadlineMs, finish: null }
-  const answer = await parts.read(request).catch((error: unknown) => refusedRead(error, api, principal))
-  assert('rows' in answer, 'a read without a finish gives rows')
-  return answer.rows[0] ?? []
 }
 
 function formRecord(api: RecordApi, shape: ReadShape, rows: readonly SqlRow[], isAdmin: boolean): RecordText {

@@ -1,7 +1,8 @@
-/** Record APIs as configuration states them. A plain structural copy of ops/config-messages.ts, which lies to the right of records/. */
+/** Record APIs as configuration states them. Reading them is ops/config-messages-records.ts, compiling them compile.ts. */
 import type { RecordAction } from '../record-api.ts'
 import type { JsonSchemas } from './column-format.ts'
 
+/** A table or view that clients may use, and who may do what with it. Rules are SQL expressions; null: the ACL alone decides. */
 export interface RecordApiConfig {
   readonly name: string
   /** `table` or `database.table`. */

@@ -1,11 +1,11 @@
 /** Every table and view of every attached database as Relations, read from SQLite. What an API may make of them is compile.ts. */
-import { quoted } from '../../storage/identifier.ts'
+import { literal, quoted } from '../../storage/identifier.ts'
 import type { JsonSchemas } from './column-format.ts'
 import { readTable, type SchemaEntry } from './read-table.ts'
 import type { Relation } from './relation.ts'
 import { isSearch, readSearch } from './read-search.ts'
 import { readView } from './read-view.ts'
-import { literal, numberOf, textOf, type ReadRows } from './schema-rows.ts'
+import { numberOf, textOf, type ReadRows } from './schema-rows.ts'
 import { isName, sameName, tokenize } from './sql-tokens.ts'
 
 /** `schemas` are the configuration's JSON schemas, which CHECKs may name. Tables of SQLite itself, temporary and shadow tables are left out. */

@@ -1,8 +1,9 @@
 /** One table of the schema as a Relation: PRAGMAs say most of it, the text of CREATE TABLE the rest. Views are read-view.ts. */
+import { literal } from '../../storage/identifier.ts'
 import { columnFormat, type JsonSchemas } from './column-format.ts'
 import { columnTexts, type ColumnText } from './create-table.ts'
 import type { Column, ColumnFormat, ColumnType, Reference, Relation } from './relation.ts'
-import { literal, numberOf, textOf, type ReadRows } from './schema-rows.ts'
+import { numberOf, textOf, type ReadRows } from './schema-rows.ts'
 import { foldName, sameName, tokenize } from './sql-tokens.ts'
 
 /** An entry of `PRAGMA table_list` with its CREATE statement. */

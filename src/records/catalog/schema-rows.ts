@@ -7,11 +7,6 @@ import type { SqlRow, SqlValue } from '../../lib/sql-value.ts'
  */
 export type ReadRows = (sql: string) => readonly SqlRow[]
 
-/** `text` as a string literal. */
-export function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`
-}
-
 /** A PRAGMA's number, whether the connection gives bigint or number. */
 export function numberOf(value: SqlValue | undefined): number {
   return Number(value ?? 0)

@@ -1,6 +1,6 @@
 /** A row in the change log: JSON text that SQL makes inside a trigger, and its way back to the exact values. Writing the log is triggers.ts. */
 import type { SqlRow, SqlValue } from '../../lib/sql-value.ts'
-import { quoted } from '../../storage/identifier.ts'
+import { literal, quoted } from '../../storage/identifier.ts'
 import type { Column, Relation } from '../catalog/relation.ts'
 
 /** SQLite takes 1000 arguments of a function, two for each column. */
@@ -63,9 +63,4 @@ function parseTagged(value: string): SqlValue {
     default:
       return rest
   }
-}
-
-/** `text` as a string of SQL. */
-export function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`
 }

@@ -1,9 +1,9 @@
 /** The triggers that write the change log: which there should be, and the SQL that makes it so. Reading the log is change-log.ts. */
 import { OperatorError } from '../../lib/errors.ts'
-import { quoted } from '../../storage/identifier.ts'
+import { literal, quoted } from '../../storage/identifier.ts'
 import type { Relation } from '../catalog/relation.ts'
 import type { RecordCatalog } from '../record-api.ts'
-import { columnsMax, literal, rowTextSql } from './row-text.ts'
+import { columnsMax, rowTextSql } from './row-text.ts'
 
 /** A trigger as `sqlite_schema` has it. */
 export interface StoredTrigger {

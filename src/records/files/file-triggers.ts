@@ -1,6 +1,6 @@
 /** Triggers that queue what a column held, in the transaction that replaces or deletes it: also for raw SQL, and undone with it. The queue is file-sweeper.ts. */
 import type { SqlValue } from '../../lib/sql-value.ts'
-import { qualified, quoted } from '../../storage/identifier.ts'
+import { literal, qualified, quoted } from '../../storage/identifier.ts'
 import type { RecordStore } from '../store/record-store.ts'
 import type { FileColumn } from './file-columns.ts'
 
@@ -45,10 +45,6 @@ function rowidOf({ columns, isWithoutRowid }: FileColumn['relation']): string {
 /** SQLite stores the text as it was given, but for the database. */
 function isSame(wanted: string | undefined, stored: string | undefined): boolean {
   return wanted !== undefined && stored !== undefined && wanted === stored
-}
-
-function literal(text: string): string {
-  return `'${text.replaceAll("'", "''")}'`
 }
 
 function textPair([name, sql]: readonly SqlValue[]): readonly [string, string] {

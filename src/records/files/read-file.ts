@@ -1,19 +1,16 @@
 /** Finds a file by its record: the caller needs what reading the record needs. Its bytes are file-answer.ts. */
-import { assert } from '../../lib/assert.ts'
 import { fail } from '../../lib/errors.ts'
 import type { Principal } from '../../lib/principal.ts'
 import type { SqlRow, SqlValue } from '../../lib/sql-value.ts'
 import { qualified } from '../../storage/identifier.ts'
-import type { Statement } from '../../storage/program.ts'
-import { problemOf } from '../../storage/sqlite-errors.ts'
 import { checkAcl } from '../access.ts'
 import type { Column } from '../catalog/relation.ts'
 import { RowRules, userValues } from '../query/row-rule.ts'
 import { columnSql } from '../query/scan.ts'
+import { readAtOnce, readInThread } from '../keyed-read.ts'
 import type { ReadParts } from '../read.ts'
 import type { RecordApi } from '../record-api.ts'
 import { parseRecordId } from '../record-id.ts'
-import { refusedRead } from '../refused-read.ts'
 import { isFileColumn } from '../writing/file-intake.ts'
 import { parseStoredFiles, type StoredFile } from './stored-file.ts'
 
@@ -48,25 +45,8 @@ async function columnText(parts: ReadParts, api: RecordApi, column: Column, prin
   const sql = `SELECT ${columnSql(column)} FROM ${qualified(api.relation.database, api.relation.name)} AS _ROW_ WHERE ${where} LIMIT 1`
   const params = [...key, ...userValues(rules.usesUser, principal)]
   const isQuick = (rule === null || (api.facts.read?.isKeyed ?? true)) && api.relation.kind !== 'view'
-  const [row] = isQuick ? readAtOnce(parts, api, sql, params) : await readInThread(parts, api, principal, { sql, params })
+  const [row] = isQuick ? readAtOnce(parts, api, { sql, params }) : await readInThread(parts, api, principal, { sql, params })
   // As in read.ts: a rule that does not hold does not tell whether the record exists.
   if (row === undefined) fail(rule === null ? 'record_not_found' : 'forbidden', {})
   return typeof row[0] === 'string' ? row[0] : null
-}
-
-/** A rule that ends in an error denies. */
-function readAtOnce(parts: ReadParts, api: RecordApi, sql: string, params: readonly SqlValue[]): readonly SqlRow[] {
-  try {
-    return parts.readNow(api.relation.database, sql, params)
-  } catch (error) {
-    if (api.rules.read === null || problemOf(error) === null) throw error
-    return []
-  }
-}
-
-async function readInThread(parts: ReadParts, api: RecordApi, principal: Principal, statement: Statement): Promise<readonly SqlRow[]> {
-  const request = { database: api.relation.database, statements: [statement], deadlineMs: parts.deadlineMs, finish: null }
-  const answer = await parts.read(request).catch((error: unknown) => refusedRead(error, api, principal))
-  assert('rows' in answer, 'a read without a finish gives rows')
-  return answer.rows[0] ?? []
 }

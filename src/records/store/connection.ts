@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { must } from '../../lib/assert.ts'
 import { OperatorError } from '../../lib/errors.ts'
 import { busyTimeoutMs, openWriter } from '../../storage/database.ts'
+import { quoted } from '../../storage/identifier.ts'
 
 /** A database by the name that statements use. */
 export interface NamedDatabase {
@@ -106,9 +107,6 @@ function uri(path: string, mode: 'rw' | 'ro'): string {
   return `${pathToFileURL(path).href}?mode=${mode}`
 }
 
-export function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
-}
 
 /** Where the header of a file has the versions that can write and read it: 2 in both is WAL (https://sqlite.org/fileformat2.html#file_format_version_numbers). */
 const formatAt = 18
