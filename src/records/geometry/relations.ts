@@ -1,7 +1,7 @@
 /** How two geometries lie to each other. Boxes and single points are decided here, everything else by the engine. SRIDs are not looked at, as TrailBase does. */
 import { assertAffordable, envelopesMeet } from './crossings.ts'
 import { Operand } from './operand.ts'
-import { type Envelope, GeometryError, type Position } from './geometry.ts'
+import { type Envelope, envelopeOf, GeometryError, type Position, type Rings } from './geometry.ts'
 
 export type Relation = 'intersects' | 'contains' | 'covers' | 'touches' | 'crosses' | 'overlaps' | 'equals'
 
@@ -9,6 +9,11 @@ export type Relation = 'intersects' | 'contains' | 'covers' | 'touches' | 'cross
 export const relationPositionsMax = 20_000
 /** Pairs of close segments of a comparison: about a quarter of a second. */
 const relationPairsMax = 100_000
+
+/** Polygons of one geometry whose boxes meet: the check of as many takes about a quarter of a second. */
+const meetingPolygonsMax = 500
+/** Pairs of parts of two collections. */
+const partPairsMax = 20_000
 
 /** `contains(a, b)`: b lies within a and not only on its boundary; `covers`: b lies within a. Nothing holds of an empty geometry. */
 export function holds(relation: Relation, a: Operand, b: Operand): boolean {
@@ -41,7 +46,43 @@ export function isValid(operand: Operand): boolean {
   if (shape.type === 'Point' || shape.type === 'MultiPoint') return true
   assertSize(operand)
   assertAffordable(operand, operand, relationPairsMax)
-  return operand.made.isValid()
+  const { srid } = operand.geometry
+  if (shape.type === 'GeometryCollection') return shape.geometries.every(member => isValid(new Operand({ shape: member, srid })))
+  if (shape.type !== 'MultiPolygon') return operand.made.isValid()
+  return groupsThatMeet(shape.coordinates).every(coordinates => {
+    if (coordinates.length > meetingPolygonsMax) throw new GeometryError(`more than ${meetingPolygonsMax} polygons of one geometry lie among each other`)
+    return new Operand({ shape: { type: 'MultiPolygon', coordinates }, srid }).made.isValid()
+  })
+}
+
+/** The engine compares every polygon with every other, which for thousands takes seconds; those whose boxes do not meet cannot disturb each other. */
+function groupsThatMeet(polygons: readonly Rings[]): readonly (readonly Rings[])[] {
+  const boxed = polygons.flatMap(rings => {
+    const box = envelopeOf({ type: 'Polygon', coordinates: rings })
+    return box === null ? [] : [{ rings, box }]
+  })
+  boxed.sort((a, b) => a.box.xmin - b.box.xmin)
+  let open: Group[] = []
+  const all = new Set<Group>()
+  for (const { rings, box } of boxed) {
+    // What ended left of here meets nothing that follows.
+    open = open.filter(group => group.box.xmax >= box.xmin)
+    const met = open.filter(group => envelopesMeet(group.box, box))
+    const group: Group = { polygons: [rings, ...met.flatMap(each => each.polygons)], box: met.reduce((sum, each) => around(sum, each.box), box) }
+    for (const each of met) all.delete(each)
+    open = [...open.filter(each => !met.includes(each)), group]
+    all.add(group)
+  }
+  return [...all].map(group => group.polygons)
+}
+
+interface Group {
+  readonly polygons: readonly Rings[]
+  readonly box: Envelope
+}
+
+function around(a: Envelope, b: Envelope): Envelope {
+  return { xmin: Math.min(a.xmin, b.xmin), ymin: Math.min(a.ymin, b.ymin), xmax: Math.max(a.xmax, b.xmax), ymax: Math.max(a.ymax, b.ymax) }
 }
 
 /** Whether the boxes leave the relation possible. */
@@ -65,7 +106,9 @@ function pointRelation(relation: Relation, a: Operand, b: Operand): boolean | nu
 /** `intersects` of collections is that of their parts; what the other relations mean of them is not defined. */
 function holdsOfCollections(relation: Relation, a: Operand, b: Operand): boolean {
   if (relation !== 'intersects') throw new GeometryError('of a GEOMETRYCOLLECTION only ST_Intersects, ST_Disjoint and distances are known')
-  return partsOf(a).some(part => partsOf(b).some(other => holds('intersects', part, other)))
+  const [parts, others] = [partsOf(a), partsOf(b)]
+  if (parts.length * others.length > partPairsMax) throw new GeometryError('the collections have too many parts to be compared')
+  return parts.some(part => others.some(other => holds('intersects', part, other)))
 }
 
 function partsOf(operand: Operand): readonly Operand[] {
