@@ -3,10 +3,7 @@ import { lookup } from 'node:dns/promises'
 import { join } from 'node:path'
 import { Elysia, NotFoundError } from 'elysia'
 import { adminRecords, adminRoot } from './admin/admin-records.ts'
-import { controlRecords } from './admin/control-records.ts'
-import { OpenApi } from './admin/openapi.ts'
-import { controlRoutes } from './admin/routes.ts'
-import { userControlRoutes } from './admin/users/routes.ts'
+import type { OpenApi, OpenApiParts } from './admin/openapi.ts'
 import { createAccounts, type Accounts, type AccountsParts } from './auth/accounts/accounts.ts'
 import type { TokenVerifier } from './auth/tokens.ts'
 import { observed, routesByPrefix, type RequestMeter } from './http/access-log.ts'
@@ -26,6 +23,7 @@ import { assert } from './lib/assert.ts'
 import type { Clock } from './lib/clock.ts'
 import { fail } from './lib/errors.ts'
 import type { Ids } from './lib/ids.ts'
+import { lazily } from './lib/lazily.ts'
 import type { Log } from './lib/log.ts'
 import { Metrics } from './lib/metrics.ts'
 import { localAdmin, type Principal } from './lib/principal.ts'
@@ -114,7 +112,7 @@ export async function createApp(config: Config, seams: Seams): Promise<App> {
   const common = commonFields(request => cors.headers(request))
   const accounts = newAccounts(config, records, { foreign: verifier, common, clock, ids, log })
   const routes = publicRoutes(health, () => process.render(), accounts)
-  const openApi = new OpenApi({ router: () => routes, records, streamBasePath: root, transactions: config.server.enableRecordTransactions })
+  const openApi = openApiOf({ router: () => routes, records, streamBasePath: root, transactions: config.server.enableRecordTransactions })
   let reloadConfig: App['reloadConfig'] = null
   const surfaces = { config, seams, handler, records, health, meter, routes, openApi, render: () => process.render(), accounts, cors, common, operator, reload: () => reloadConfig }
   return {
@@ -205,7 +203,7 @@ interface Surfaces {
   readonly health: Health
   readonly meter: RequestMeter
   readonly routes: ReturnType<typeof publicRoutes>
-  readonly openApi: OpenApi
+  readonly openApi: () => Promise<OpenApi>
   readonly render: () => string
   readonly accounts: Accounts
   readonly cors: Cors
@@ -220,6 +218,11 @@ function publicRoutes(health: Health, render: () => string, accounts: Accounts) 
 }
 
 const openApiPath = '/api/openapi.json'
+
+/** Loaded when a document is asked for. */
+function openApiOf(parts: OpenApiParts): () => Promise<OpenApi> {
+  return lazily(async () => new (await import('./admin/openapi.ts')).OpenApi(parts))
+}
 
 /** Everything that a network may reach. */
 function publicSurface(parts: Surfaces): Fetch {
@@ -300,7 +303,7 @@ function recordSurface({ config, records, accounts }: Surfaces, common: Common):
 /** The APIs of administrators, and the document of all APIs. */
 function toolSurface({ config, records, accounts, openApi, common }: Surfaces, log: Log): (request: Request) => Promise<Response> {
   const admin = adminRecords({ records, queryMsMax: config.records.queryTimeoutMs, log, gate: accounts.adminGate })
-  const document = async (request: Request) => openApi.answer(request, await accounts.authenticateRecords(request))
+  const document = async (request: Request) => (await openApi()).answer(request, await accounts.authenticateRecords(request))
   return async request => addMissingHeaders(await (pathOf(request.url) === openApiPath ? document(request) : admin(request)), Object.entries(common(request)))
 }
 
@@ -330,8 +333,31 @@ function controlSurface(parts: Surfaces): ControlFetch {
   const log = seams.log.child('control')
   const refused = (error: unknown, request: Request) =>
     errorResponse(error, { requestId: seams.ids.random(), log, instance: pathOf(request.url), method: request.method })
-  const pages = new Elysia({ aot: true })
-    .onError(({ error, request }) => refused(error, request))
+  const pages = lazily(async () => {
+    const routes = await controlPages(parts, log)
+    return new Elysia({ aot: true }).onError(({ error, request }) => refused(error, request)).use(routes)
+  })
+  const streams = streamSurface(parts, asAdmin, () => ({}))
+  const tools = lazily(async () => {
+    const { controlRecords } = await import('./admin/control-records.ts')
+    return controlRecords({ records: parts.records, openApi: parts.openApi, queryMsMax: config.records.queryTimeoutMs, clock: seams.clock, ids: seams.ids, log })
+  })
+  const root = `${config.http.streamBasePath}/`
+  return async (request, server) => {
+    try {
+      if (pathOf(request.url).startsWith(root)) return await streams(request, server)
+      return await ((await tools())(request) ?? (await pages()).fetch(request))
+    } catch (error) {
+      return refused(error, request)
+    }
+  }
+}
+
+/** Loaded with the first request of the operator: most servers are started more often than they are asked. */
+async function controlPages(parts: Surfaces, log: Log) {
+  const { config, seams } = parts
+  const [{ controlRoutes }, { userControlRoutes }] = await Promise.all([import('./admin/routes.ts'), import('./admin/users/routes.ts')])
+  return new Elysia()
     .use(healthRoutes(() => parts.health.report()))
     .use(metricsRoute(parts.render))
     .use(userControlRoutes(parts.accounts.userAdmin))
@@ -348,17 +374,6 @@ function controlSurface(parts: Surfaces): ControlFetch {
         },
       }),
     )
-  const streams = streamSurface(parts, asAdmin, () => ({}))
-  const tools = controlRecords({ records: parts.records, openApi: parts.openApi, queryMsMax: config.records.queryTimeoutMs, clock: seams.clock, ids: seams.ids, log })
-  const root = `${config.http.streamBasePath}/`
-  return async (request, server) => {
-    try {
-      if (pathOf(request.url).startsWith(root)) return await streams(request, server)
-      return await (tools(request) ?? pages.fetch(request))
-    } catch (error) {
-      return refused(error, request)
-    }
-  }
 }
 
 function asAdmin(): Principal {

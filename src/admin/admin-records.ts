@@ -1,8 +1,6 @@
-/** `/api/_admin/…` for administrators over the network (trailbase-api.md §11): who may is checked first, whatever the path. */
+/** `/api/_admin/…` for administrators over the network (trailbase-api.md §11): who may is checked first, whatever the path. Loads what answers when it is asked. */
 import { fail } from '../lib/errors.ts'
-import { queryAnswer } from './query-answer.ts'
 import type { QueryParts } from './query.ts'
-import { listSchema } from './tables.ts'
 
 export interface AdminRecordsParts extends QueryParts {
   /** Refuses whoever is no administrator (auth/accounts/admin-gate.ts). */
@@ -17,7 +15,7 @@ export function adminRecords(parts: AdminRecordsParts): (request: Request) => Pr
     parts.gate(request)
     switch (new URL(request.url).pathname) {
       case `${adminRoot}query`:
-        return request.method === 'POST' ? await queryAnswer(parts, request) : fail('method_not_allowed', { allow: 'POST' })
+        return request.method === 'POST' ? await (await import('./query-answer.ts')).queryAnswer(parts, request) : fail('method_not_allowed', { allow: 'POST' })
       case `${adminRoot}tables`:
         return request.method === 'GET' ? await tablesAnswer(parts) : fail('method_not_allowed', { allow: 'GET' })
       default:
@@ -27,5 +25,6 @@ export function adminRecords(parts: AdminRecordsParts): (request: Request) => Pr
 }
 
 async function tablesAnswer({ records }: QueryParts): Promise<Response> {
+  const { listSchema } = await import('./tables.ts')
   return Response.json(await listSchema(records), { headers: { 'Cache-Control': 'no-store' } })
 }

@@ -20,7 +20,7 @@ import { rowOfWire, wireRow } from './tables-wire.ts'
 export interface ControlRecordsParts extends QueryParts {
   readonly clock: Clock
   readonly ids: Ids
-  readonly openApi: Pick<OpenApi, 'text'>
+  readonly openApi: () => Promise<Pick<OpenApi, 'text'>>
 }
 
 /** Answers a request below `/control/` that is about records; null: it is not. */
@@ -34,7 +34,7 @@ export function controlRecords(parts: ControlRecordsParts): ControlRecords {
   const routes: Readonly<Record<string, (request: Request, query: URLSearchParams) => Promise<Response>>> = {
     'POST /control/sql': request => queryAnswer(parts, request),
     'GET /control/schema': (_, query) => schemaAnswer(parts, query),
-    'GET /control/openapi': async (_, query) => jsonText(parts.openApi.text(localAdmin, query.has('admin') ? 'operator' : 'public')),
+    'GET /control/openapi': async (_, query) => jsonText((await parts.openApi()).text(localAdmin, query.has('admin') ? 'operator' : 'public')),
     'GET /control/table': async (_, query) => json(shapeOf(tableOf(parts, query))),
     'GET /control/table/rows': (_, query) => rowsAnswer(parts, query),
     'POST /control/table/rows': request => storeAnswer(parts, request),

@@ -5,6 +5,7 @@
 import { cors } from '@elysiajs/cors'
 import { Elysia } from 'elysia'
 import { OperatorError } from '../lib/errors.ts'
+import { lazily } from '../lib/lazily.ts'
 import { securityHeaders, type HeaderPair } from './headers.ts'
 
 export interface CorsSettings {
@@ -44,12 +45,12 @@ export const exposedResponseHeaders = [
 export function createCors(settings: CorsSettings): Cors {
   settings.origins.forEach(checkOrigin)
   if (settings.dev === true) return developmentCors
-  const plugin = new Elysia().use(corsPlugin(settings))
+  const plugin = lazily(() => new Elysia().use(corsPlugin(settings)))
   return {
     headers: headersByOrigin(settings),
     async preflight(request) {
       // The plugin's app finds the path from character 11 on, and the path plays no part: any address will do.
-      const response = await plugin.handle(new Request('http://localhost/', { method: 'OPTIONS', headers: request.headers }))
+      const response = await plugin().handle(new Request('http://localhost/', { method: 'OPTIONS', headers: request.headers }))
       // The plugin answers `Vary: *` for any origin, which means "never the same answer": wrong, and it forbids caching.
       if (settings.origins.includes('*')) response.headers.delete('Vary')
       response.headers.set('Allow', allowedMethods.join(', '))

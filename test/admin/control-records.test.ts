@@ -26,7 +26,7 @@ beforeAll(async () => {
     databases: { more: 'CREATE TABLE event (id INTEGER PRIMARY KEY, what ANY) STRICT;' },
     apis: [{ name: 'posts', tableName: 'post', aclWorld: ['read'] }],
   })
-  handle = controlRecords({ records: server.records, openApi: { text: () => '{}' }, queryMsMax: 500, log: silentLog, clock, ids: systemIds })
+  handle = controlRecords({ records: server.records, openApi: async () => ({ text: () => '{}' }), queryMsMax: 500, log: silentLog, clock, ids: systemIds })
 })
 
 afterAll(() => server[Symbol.asyncDispose]())

@@ -1,9 +1,10 @@
 /** multipart/form-data to a raw record: text fields as texts, the bytes of files straight to the object store, in bounded memory. */
 import { createHash } from 'node:crypto'
 import type { Readable } from 'node:stream'
-import { Busboy, type BusboyConfig, type BusboyFileStream, type BusboyInstance } from '@fastify/busboy'
+import type { BusboyConfig, BusboyFileStream, BusboyInstance } from '@fastify/busboy'
 import { drainBytesMax } from '../../http/body.ts'
 import { fail, Refusal } from '../../lib/errors.ts'
+import { lazily } from '../../lib/lazily.ts'
 import { recordOfFields } from '../body/record-body.ts'
 import type { RecordApi } from '../record-api.ts'
 import type { RawRecord } from '../writing/row-values.ts'
@@ -11,6 +12,9 @@ import { isFileColumn } from '../writing/file-intake.ts'
 import type { FileStaging } from './file-staging.ts'
 import { mediaType } from './incoming-file.ts'
 import type { StagedFile } from './staged-file.ts'
+
+/** Loaded with the first form. `require`, because constructors cannot wait. */
+const busboy = lazily(() => (require('@fastify/busboy') as typeof import('@fastify/busboy')).Busboy)
 
 /** Parts of one form. */
 export const partsMax = 1024
@@ -101,7 +105,7 @@ class Form {
 
   #opened(options: BusboyConfig): BusboyInstance {
     try {
-      return new Busboy(options)
+      return new (busboy())(options)
     } catch {
       return fail('bad_request', { detail: 'The Content-Type of the form has no boundary' })
     }

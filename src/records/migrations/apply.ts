@@ -11,6 +11,7 @@ import { isRecorded, readHistory, record, type Connection, type HistoryEntry, ty
 import { firstAdminStep, internalSteps } from './internal-tables.ts'
 import { findMigrations, type MigrationFile } from './migration-files.ts'
 import { splitStatements, type ScriptStatement } from './split-statements.ts'
+import { readStoredHistories } from './stored-histories.ts'
 
 export interface MigrationOptions {
   /** `main`, `session`, or the name of an additional database. */
@@ -32,6 +33,8 @@ export interface AppliedMigrations {
   readonly isNew: boolean
   /** What was applied now, in order; `path` is null for steps of ours. */
   readonly applied: readonly { readonly version: number; readonly name: string; readonly path: string | null }[]
+  /** True when it has been decided whether the database needs a first administrator (first-admin.ts). */
+  readonly adminDecided: boolean
   /** Sentences for the log: changed and vanished migrations, files that are none. They are logged already. */
   readonly warnings: readonly string[]
 }
@@ -44,27 +47,41 @@ const cacheBytes = 16 * 1024 * 1024
 
 /**
  * Applies what is missing in ascending order of versions. Throws OperatorError (78) that names file, statement and reason of the first step that
- * fails: the database is then as that step found it. Another process may do the same at the same time.
+ * fails: the database is then as that step found it. Another process may do the same at the same time. Where nothing is missing, nothing is written.
  */
 export function applyMigrations(options: MigrationOptions): AppliedMigrations {
-  const { directory, legacyDirectory = null, database, log } = options
+  const { directory, legacyDirectory = null, database, path, log } = options
   const { files, warnings: fileWarnings } = findMigrations(directory, legacyDirectory)
   const builtIns = builtInSteps(database)
   refuseTakenVersions(files, builtIns)
+  const steps = [...files, ...builtIns].sort((a, b) => a.version - b.version)
+  const told = (history: ReadonlyMap<number, HistoryEntry>) => {
+    const warnings = [...fileWarnings, ...historyWarnings(history, files, builtIns)]
+    for (const warning of warnings) log.warn(warning, { database })
+    return warnings
+  }
+  const internal = database === 'session' ? [] : internalSteps
+  const stored = readStoredHistories(path, internal.length > 0)
+  if (stored !== null && hasAll(stored.steps, steps) && hasAll(stored.internal, internal)) {
+    return { isNew: false, applied: [], adminDecided: stored.internal.has(firstAdminStep.version), warnings: told(stored.steps) }
+  }
   const db = openMigrator(options)
   try {
     const history = readHistory(db, '_schema_history')
     const isNew = history.size === 0
-    if (database !== 'session') applyInternal(db, isNew, options)
-    const warnings = [...fileWarnings, ...historyWarnings(history, files, builtIns)]
-    for (const warning of warnings) log.warn(warning, { database })
-    const steps = [...files, ...builtIns].sort((a, b) => a.version - b.version)
+    if (internal.length > 0) applyInternal(db, isNew, options)
+    const adminDecided = internal.length > 0 && isRecorded(db, '_internal_history', firstAdminStep.version)
+    const warnings = told(history)
     const applied = steps.filter(step => !history.has(step.version) && apply(db, step, options))
     if (applied.length > 0) log.info('migrations applied', { database, count: applied.length, last: applied.at(-1)?.version })
-    return { isNew, applied: applied.map(step => ({ version: step.version, name: step.name, path: 'path' in step ? step.path : null })), warnings }
+    return { isNew, applied: applied.map(step => ({ version: step.version, name: step.name, path: 'path' in step ? step.path : null })), adminDecided, warnings }
   } finally {
     db.close()
   }
+}
+
+function hasAll(history: ReadonlyMap<number, unknown>, steps: readonly { readonly version: number }[]): boolean {
+  return steps.every(({ version }) => history.has(version))
 }
 
 /** A connection on which schemas may be changed: with the functions, without foreign keys. */

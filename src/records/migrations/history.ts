@@ -17,6 +17,11 @@ export type HistoryTable = '_schema_history' | '_internal_history'
 export function readHistory(db: Connection, table: HistoryTable): ReadonlyMap<number, HistoryEntry> {
   // INT8 and not INTEGER PRIMARY KEY: a version may have a fraction.
   db.run(`CREATE TABLE IF NOT EXISTS ${table} (version INT8 PRIMARY KEY, name VARCHAR(255), applied_on VARCHAR(255), checksum VARCHAR(255))`)
+  return storedHistory(db, table)
+}
+
+/** Reads the table, oldest version first; throws when it is missing. */
+export function storedHistory(db: Connection, table: HistoryTable): ReadonlyMap<number, HistoryEntry> {
   const rows = db.query<{ version: number; name: string | null; checksum: string | null }, []>(`SELECT version, name, checksum FROM ${table} ORDER BY version`).all()
   return new Map(rows.map(row => [Number(row.version), { version: Number(row.version), name: row.name ?? '', checksum: row.checksum ?? '' }]))
 }

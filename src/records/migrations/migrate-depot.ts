@@ -35,10 +35,10 @@ export async function migrateDepot(place: DepotPlace, parts: { functions: Functi
   const { ids, clock, log } = parts
   const functions = (db: Parameters<typeof registerFunctions>[0]) => registerFunctions(db, { ...parts.functions, ids, clock })
   const files = recordDatabases(place)
-  for (const file of files) applyMigrations({ ...stepsOf(place, file), functions, clock, log })
+  const [main] = files.map(file => applyMigrations({ ...stepsOf(place, file), functions, clock, log }))
   applyMigrations({ database: 'session', path: sessionDatabase(place.depot).path, directory: null, functions, clock, log })
   const path = files[0]?.path
-  return path === undefined ? null : createAdmin({ path, functions, ids, clock })
+  return path === undefined || main?.adminDecided === true ? null : createAdmin({ path, functions, ids, clock })
 }
 
 /** New migrations while the server runs. Those of one database that fail leave what was applied to the ones before it. */

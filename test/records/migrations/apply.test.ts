@@ -1,7 +1,7 @@
 /** Migrations on real files: order among our own steps, history, failures that leave nothing behind, depots that others began. */
 import { Database } from 'bun:sqlite'
 import { describe, expect, test } from 'bun:test'
-import { chmodSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { FixtureDepot, fixtureDepot } from './depot-fixture.ts'
 
@@ -39,10 +39,27 @@ describe('a depot laid out as TrailBase’s fixture', () => {
   test('has a history in TrailBase’s columns, and nothing to do the second time', () => {
     using depot = fixtureDepot()
     depot.migrate()
-    expect(depot.migrate()).toEqual({ isNew: false, applied: [], warnings: [] })
+    expect(depot.migrate()).toEqual({ isNew: false, applied: [], adminDecided: false, warnings: [] })
     expect(depot.rows('SELECT version, name, length(checksum) AS sum, applied_on > \'2020-01-01T\' AS at FROM _schema_history WHERE version = 1728810800')).toEqual([
       { version: 1_728_810_800, name: 'notes', sum: 64, at: 1 },
     ])
+  })
+
+  test('that lacks nothing is not written to, and says what was decided about its administrator', async () => {
+    using depot = fixtureDepot()
+    depot.migrate()
+    expect(await depot.admin()).toBeNull()
+    const header = () => readFileSync(depot.file('main')).subarray(0, 100)
+    const before = header()
+    // Held by another connection: what needed the lock would wait for ten seconds, then fail.
+    const other = new Database(depot.file('main'))
+    other.run('BEGIN IMMEDIATE')
+    try {
+      expect(depot.migrate()).toEqual({ isNew: false, applied: [], adminDecided: true, warnings: [] })
+    } finally {
+      other.close()
+    }
+    expect(header()).toEqual(before)
   })
 
   test('has a second database and one for sessions', () => {
