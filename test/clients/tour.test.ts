@@ -10,31 +10,29 @@ const directory = mkdtempSync(join(tmpdir(), 'headwater-tour-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
 const heading = '## A record API in five minutes'
-const readyMsMax = 20_000
+const readyMsMax = 60_000
+/** After this a shell and what it became end, so that nothing is left of a tour that hangs. */
+const shellMsMax = 150_000
 
 test('the tour of the README', async () => {
-  const startedMs = performance.now()
   const port = await freePort()
   const [setUp = '', tour = '', ...more] = blocksBelow(readFileSync(join(repository, 'README.md'), 'utf8'), heading)
   expect(more).toEqual([])
   const server = shell(setUp, port)
   try {
     await untilReady(port)
-    // The reader of changes in the background ends with the shell's group.
-    const said = await new Response(shell(`set -m\n${tour.replaceAll('127.0.0.1:4437', `127.0.0.1:${port}`)}\nsleep 0.3\nkill %1`, port).stdout).text()
+    const said = await typed(tour.replaceAll('127.0.0.1:4437', `127.0.0.1:${port}`), port)
     expect(said).toContain('{"ids":["1"],')
     expect(said).toContain('{"ids":["2","3"],')
     expect(said).toMatch(/^.*403$/m)
     expect(said).toMatch(/"total_count":1,"records":\[\{"id":3,"author":"[^"]+","text":"Tour the south","done":0\}\]/)
     expect(said).toContain('{"groups":[{"done":0,"count":2},{"done":1,"count":1}]}')
-    const events = [...said.matchAll(/data: \{"(Insert|Update)":\{"id":(\d)/g)].map(([, kind, id]) => `${kind} ${id}`)
-    expect(events).toEqual(['Insert 1', 'Insert 2', 'Insert 3', 'Update 1'])
-    expect(performance.now() - startedMs).toBeLessThan(5 * 60_000)
+    expect(eventsIn(said)).toEqual(['Insert 1', 'Insert 2', 'Insert 3', 'Update 1'])
   } finally {
     server.kill('SIGTERM')
     await server.exited
   }
-}, 60_000)
+}, 180_000)
 
 /** The `sh` blocks of one section. */
 function blocksBelow(page: string, title: string): string[] {
@@ -44,6 +42,26 @@ function blocksBelow(page: string, title: string): string[] {
   return [...page.slice(from, end).matchAll(/```sh\n([\s\S]*?)```/g)].map(([, block]) => block ?? '')
 }
 
+/** What a shell prints where somebody types `tour`, goes on when the reader of changes in the background is there, and ends it when it printed all. */
+async function typed(tour: string, port: number): Promise<string> {
+  const cut = tour.indexOf('\n', tour.indexOf('follow=snapshot')) + 1
+  expect(cut).toBeGreaterThan(1)
+  const wait = (name: string) => `until [ -e ${name} ]; do sleep 0.05; done\n`
+  // With -m the reader in the background has a group of its own, and %1 is it.
+  const child = shell(`set -m\n${tour.slice(0, cut)}${wait('go')}${tour.slice(cut)}${wait('end')}kill %1`, port)
+  let said = ''
+  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+    said += text
+    if (said.includes('"Snapshot"')) writeFileSync(join(directory, 'go'), '')
+    if (eventsIn(said).length >= 4) writeFileSync(join(directory, 'end'), '')
+  }
+  return said
+}
+
+function eventsIn(said: string): readonly string[] {
+  return [...said.matchAll(/data: \{"(Insert|Update)":\{"id":(\d)/g)].map(([, kind, id]) => `${kind} ${id}`)
+}
+
 /** A shell in an empty directory that finds `headwater` on its path. The last command takes the place of the shell, so that it can be ended. */
 function shell(text: string, port: number): Bun.Subprocess<'ignore', 'pipe', 'ignore'> {
   const bin = join(directory, 'bin')
@@ -51,7 +69,7 @@ function shell(text: string, port: number): Bun.Subprocess<'ignore', 'pipe', 'ig
   writeFileSync(join(bin, 'headwater'), `#!/bin/sh\nexec ${headwaterCommand().join(' ')} "$@" --address 127.0.0.1:${port}\n`)
   chmodSync(join(bin, 'headwater'), 0o755)
   const env = { PATH: `${bin}:${Bun.env.PATH}`, HOME: directory }
-  return Bun.spawn({ cmd: ['bash', '-c', text.replace(/^headwater serve/m, 'exec headwater serve')], cwd: directory, env, stdin: 'ignore', stdout: 'pipe', stderr: 'ignore' })
+  return Bun.spawn({ cmd: ['bash', '-c', text.replace(/^headwater serve/m, 'exec headwater serve')], cwd: directory, env, stdin: 'ignore', stdout: 'pipe', stderr: 'ignore', timeout: shellMsMax })
 }
 
 async function untilReady(port: number): Promise<void> {

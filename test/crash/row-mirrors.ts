@@ -23,7 +23,7 @@ interface Row {
   readonly value: number
 }
 
-const catchUpMsMax = 10_000
+const catchUpMsMax = 20_000
 
 export function makeMirrors(count: number): Mirror[] {
   return Array.from({ length: count }, (_, number) => ({ number, rows: new Map(), pos: null }))

@@ -117,7 +117,7 @@ test.concurrent('a quiet connection hears comments', async () => {
   await using live = await follow(url, '-1')
   await live.until(control => control.upToDate === true)
   const ended = live.next()
-  await eventually('two comments', () => live.comments.length >= 2, 4000)
+  await eventually('two comments', () => live.comments.length >= 2)
   await ask(url, 'POST', textPlain, 'still here')
   expect((await ended)?.data).toBe('still here')
 })

@@ -26,7 +26,7 @@ async function start(notifySocket = '') {
   const reading = Promise.all([collect(child.stdout, text => (output += text)), collect(child.stderr, text => (errors += text))])
   const lines = () => output.split('\n').filter(line => line !== '')
   const until = async (reached: () => boolean) => {
-    for (let i = 0; i < 500 && !reached(); i++) await Bun.sleep(10)
+    for (let i = 0; i < 2000 && !reached(); i++) await Bun.sleep(10)
     expect(reached()).toBe(true)
   }
   await until(() => lines().length > 0)

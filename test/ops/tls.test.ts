@@ -85,7 +85,7 @@ describe('watching', () => {
     return { put, lines, metrics, watch, listener, stop }
   }
   const until = async (reached: () => boolean) => {
-    for (let i = 0; i < 200 && !reached(); i++) await Bun.sleep(10)
+    for (let i = 0; i < 2000 && !reached(); i++) await Bun.sleep(10)
     expect(reached()).toBe(true)
   }
 

@@ -66,7 +66,7 @@ export function digestOf(directory: string): string {
 
 /** A server would be gone by now: a writer that gave up answers nothing more. */
 async function fenced(fences: readonly string[]): Promise<void> {
-  for (let waited = 0; fences.length === 0 && waited < 5000; waited += 10) await systemClock.sleep(10)
+  for (let waited = 0; fences.length === 0 && waited < 20_000; waited += 10) await systemClock.sleep(10)
 }
 
 function open(mode: StorageMode, directory: string, fences: string[]): Promise<OpenStore> {

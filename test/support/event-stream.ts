@@ -60,7 +60,7 @@ export class SubscriptionReader implements Disposable {
   }
 
   /** Until `test` holds, the connection ends, or `msMax` passes; true when it holds. */
-  async until(test: () => boolean, msMax = 5000): Promise<boolean> {
+  async until(test: () => boolean, msMax = 20_000): Promise<boolean> {
     const endMs = performance.now() + msMax
     while (!test() && !this.ended && performance.now() < endMs) {
       await new Promise<void>(resolve => {

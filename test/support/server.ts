@@ -46,8 +46,8 @@ export interface Server extends AsyncDisposable {
 
 type Child = Bun.Subprocess<'ignore', number, number>
 
-const readyMsDefault = 15_000
-const stopMsDefault = 15_000
+const readyMsDefault = 30_000
+const stopMsDefault = 30_000
 const pollMs = 4
 /** What every exit path must still clean up, also when a test file is cut off. */
 const open = new Set<() => void>()

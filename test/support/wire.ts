@@ -8,7 +8,7 @@ export interface WireAnswer {
   readonly body: Buffer
 }
 
-const answerMsMax = 10_000
+const answerMsMax = 20_000
 const headEnd = Buffer.from('\r\n\r\n')
 
 export class Wire implements Disposable {

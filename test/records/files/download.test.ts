@@ -229,7 +229,7 @@ describe('thumbnails', () => {
     expect(cached().length).toBeGreaterThan(0)
     const [row] = server.records.store.readNow('main', "SELECT json_extract(one, '$.id') FROM docs WHERE id = ?1", [BigInt(id)])
     await ask(`/docs/${id}`, { method: 'DELETE' })
-    for (let i = 0; i < 100 && cached().some(name => name.startsWith(String(row?.[0]))); i++) await Bun.sleep(10)
+    for (let i = 0; i < 2000 && cached().some(name => name.startsWith(String(row?.[0]))); i++) await Bun.sleep(10)
     expect(cached().filter(name => name.startsWith(String(row?.[0])))).toEqual([])
   })
 })

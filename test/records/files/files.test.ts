@@ -62,7 +62,7 @@ async function record(path: string): Promise<Record<string, unknown>> {
 }
 
 async function until(holds: () => boolean): Promise<void> {
-  for (let i = 0; i < 200 && !holds(); i++) await Bun.sleep(10)
+  for (let i = 0; i < 2000 && !holds(); i++) await Bun.sleep(10)
   expect(holds()).toBe(true)
 }
 

@@ -60,7 +60,7 @@ async function openScene(clock?: Clock): Promise<Scene> {
     },
     rows: sql => store.readNow('main', sql, []),
     async until(holds) {
-      for (let i = 0; i < 300 && !holds(); i++) await Bun.sleep(10)
+      for (let i = 0; i < 2000 && !holds(); i++) await Bun.sleep(10)
       expect(holds()).toBe(true)
     },
     async [Symbol.asyncDispose]() {

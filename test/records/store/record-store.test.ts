@@ -170,7 +170,7 @@ test('figures tell of groups, waiting writes and readers', async () => {
   expect([valueOf('headwater_record_readers'), valueOf('headwater_record_readers_busy'), valueOf('headwater_record_reads_late_total')]).toEqual([1, 1, 0])
   expect(await codeOf(read)).toBe('query_too_costly')
   expect(valueOf('headwater_record_reads_late_total')).toBe(1)
-  for (let tries = 0; valueOf('headwater_record_readers_busy') > 0 && tries < 200; tries++) await Bun.sleep(5)
+  for (let tries = 0; valueOf('headwater_record_readers_busy') > 0 && tries < 4000; tries++) await Bun.sleep(5)
   expect(valueOf('headwater_record_readers_busy')).toBe(0)
 })
 

@@ -73,7 +73,7 @@ async function assertFailStop(server: Server, strike: () => void): Promise<void>
   await Bun.sleep(300)
   strike()
   await Promise.all(writers)
-  for (let waited = 0; server.alive && waited < 5000; waited += 20) await Bun.sleep(20)
+  for (let waited = 0; server.alive && waited < 20_000; waited += 20) await Bun.sleep(20)
   expect(server.alive).toBe(false)
   expect(await server.stop()).toBe(1)
   expect(server.logs()).toContain('storage failed: nothing is acknowledged any more')

@@ -66,10 +66,10 @@ export async function settle(): Promise<void> {
 
 /** Waits in real time until `check` gives something; for what goes over a socket. */
 export async function until<T>(check: () => T | undefined | null | false, what: string): Promise<T> {
-  for (let i = 0; i < 1_000; i++) {
+  for (let i = 0; i < 4_000; i++) {
     const value = check()
     if (value !== undefined && value !== null && value !== false) return value
     await new Promise(resolve => setTimeout(resolve, 5))
   }
-  throw new Error(`did not happen within 5 s: ${what}`)
+  throw new Error(`did not happen within 20 s: ${what}`)
 }
