@@ -19,6 +19,9 @@ export interface Context {
   readonly action: <Args extends unknown[]>(run: (...args: Args) => Promise<number>) => (...args: Args) => Promise<void>
 }
 
+/** Adds one command to the program. */
+export type AddCommand = (program: Command, context: Context) => void
+
 /** Adds examples to the end of the help of `command`, one command line and what it does each. */
 export function addExamples(command: Command, examples: readonly (readonly [line: string, what: string])[]): void {
   const width = Math.max(...examples.map(([line]) => line.length))

@@ -5,25 +5,12 @@ import { systemClock } from '../lib/clock.ts'
 import { OperatorError } from '../lib/errors.ts'
 import { systemIds } from '../lib/ids.ts'
 import type { ConfigInputs } from '../ops/config.ts'
-import { addCheck } from './check.ts'
-import { addCompletion } from './completion.ts'
-import { addConfig } from './config-command.ts'
 import { addGlobalFlags } from './configured.ts'
-import { addExamples, exitOk, exitUsage, type Context } from './context.ts'
-import { addHealth } from './health.ts'
+import { addExamples, exitOk, exitUsage, type AddCommand, type Context } from './context.ts'
 import type { Io } from './io.ts'
-import { addMigration } from './migration.ts'
 import { reportError } from './output.ts'
 import type { Product } from './product.ts'
 import { addServe } from './serve.ts'
-import { addOpenApi } from './openapi.ts'
-import { addSchema } from './schema.ts'
-import { addSql } from './sql.ts'
-import { addStream } from './stream.ts'
-import { addTableExport } from './table-export.ts'
-import { addTableImport } from './table-import.ts'
-import { addToken, addUser } from './user.ts'
-import { addVersion } from './version.ts'
 
 export interface ProgramOptions {
   readonly io: Io
@@ -34,7 +21,7 @@ export interface ProgramOptions {
 /** Runs the command that `argv` (without the program) names. Resolves to the exit code: 0, 1 runtime, 2 usage, 78 configuration. */
 export async function runProgram(argv: readonly string[], options: ProgramOptions): Promise<number> {
   const isJson = argv.includes('--json')
-  const { program, outcome } = createProgram(options, isJson)
+  const { program, outcome } = createProgram(options, isJson, await commandsFor(argv[0]))
   try {
     await program.parseAsync(argv, { from: 'user' })
   } catch (error) {
@@ -46,13 +33,18 @@ export async function runProgram(argv: readonly string[], options: ProgramOption
   return outcome.code
 }
 
+/** A server starts without what the other commands load. */
+async function commandsFor(name: string | undefined): Promise<readonly AddCommand[]> {
+  return name === 'serve' || name === 'run' ? [addServe] : (await import('./commands.ts')).commands
+}
+
 interface Outcome {
   code: number
   readonly printed: Promise<void>[]
 }
 
-/** The program with all its commands; also what the reference page and the completions are made from. */
-export function createProgram(options: ProgramOptions, isJson: boolean): { readonly program: Command; readonly outcome: Outcome } {
+/** The program with these commands; also what the reference page and the completions are made from. */
+export function createProgram(options: ProgramOptions, isJson: boolean, commands: readonly AddCommand[]): { readonly program: Command; readonly outcome: Outcome } {
   const outcome: Outcome = { code: exitOk, printed: [] }
   const program = new Command('headwater')
   const context: Context = {
@@ -77,7 +69,7 @@ export function createProgram(options: ProgramOptions, isJson: boolean): { reado
     })
     .showHelpAfterError('(--help shows what there is, with examples)')
   addGlobalFlags(program)
-  for (const add of [addServe, addStream, addSql, addTableImport, addTableExport, addSchema, addOpenApi, addConfig, addMigration, addUser, addToken, addCheck, addHealth, addCompletion, addVersion]) add(program, context)
+  for (const add of commands) add(program, context)
   addExamples(program, [
     ['headwater serve', 'run the server on 127.0.0.1:4437 with its data in ./depot'],
     ['headwater stream --help', 'work with streams from the shell'],

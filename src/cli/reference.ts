@@ -1,6 +1,7 @@
 /** docs/cli.md, made from the commands themselves. */
 import type { Command } from 'commander'
 import type { ConfigInputs } from '../ops/config.ts'
+import { commands } from './commands.ts'
 import { createProgram } from './program.ts'
 import type { Io } from './io.ts'
 import type { Product } from './product.ts'
@@ -50,7 +51,7 @@ const noTerminal: Io = {
 }
 
 function commandTree(): Command {
-  return createProgram({ io: noTerminal, product: noProduct, inputs: noInputs }, false).program
+  return createProgram({ io: noTerminal, product: noProduct, inputs: noInputs }, false, commands).program
 }
 
 function allBelow(command: Command): readonly Command[] {
