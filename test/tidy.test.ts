@@ -1,5 +1,5 @@
 /** The shape of the code as a test: layout, direction of imports, sizes, names, and where the outside world may be touched (CONTRIBUTING.md). */
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { basename, posix } from 'node:path'
 import ts from 'typescript'
 import { importsOf, nodesOf, placeOf, repositoryPaths, sourceFile, sourceFiles, type SourceFile } from './support/source-tree.ts'
@@ -183,6 +183,8 @@ describe('the checks themselves', () => {
     'src/streams/bad.ts',
     `import { Elysia } from 'elysia'
 import { x } from '../ops/config.ts'
+
+setDefaultTimeout(60_000)
 const now = Date.now(), then = new Date(), t = setTimeout(() => {}, 1), r = globalThis.Math.random()
 new Elysia().get('/a', () => x).get('/b', async () => x).all(\`/c\`, handler).post('/d', later, {})
 function handler() {}

@@ -1,11 +1,13 @@
 /** SQL of administrators: shapes, limits, what is refused, and that the rest of the server hears of it. */
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { queryAnswer } from '../../src/admin/query-answer.ts'
 import { queryRowsMax } from '../../src/admin/query-plan.ts'
 import type { QueryParts } from '../../src/admin/query.ts'
 import { Refusal } from '../../src/lib/errors.ts'
 import { silentLog } from '../../src/lib/log.ts'
 import { startRecordServer, type RecordServer } from '../support/record-server.ts'
+
+setDefaultTimeout(60_000)
 
 let server: RecordServer
 let parts: QueryParts

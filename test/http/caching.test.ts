@@ -1,7 +1,9 @@
 /** What shared caches and browsers may keep, and how they ask again: entity tags, Cache-Control, cursors. */
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { ask, readPage, readPages, textPlain } from '../support/scene.ts'
 import { startServer, type Server } from '../support/server.ts'
+
+setDefaultTimeout(60_000)
 
 let server: Server
 

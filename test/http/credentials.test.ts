@@ -1,8 +1,10 @@
 /** Rules met from outside: who may read and write, what shared caches learn, and live readers whose token runs out. */
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { EventReader, lastOffset } from '../support/event-source.ts'
 import { startGuardedServer, type GuardedServer } from '../support/guarded-server.ts'
 import { ask, json, readPage, textPlain } from '../support/scene.ts'
+
+setDefaultTimeout(60_000)
 
 let guarded: GuardedServer
 let base: string

@@ -1,9 +1,11 @@
 /** Live readers over SSE: framing that no payload can break, cycling, keep-alive comments, cursors, a thousand readers at once. */
-import { afterAll, beforeAll, expect, test } from 'bun:test'
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test'
 import { controlOf, dataOf, EventReader, lastOffset, type ServerSentEvent } from '../support/event-source.ts'
 import { ask, binary, eventually, json, textPlain } from '../support/scene.ts'
 import { startServer, type Server } from '../support/server.ts'
 import { head, Wire } from '../support/wire.ts'
+
+setDefaultTimeout(60_000)
 
 let server: Server
 let cycling: Server

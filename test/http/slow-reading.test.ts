@@ -7,7 +7,9 @@ import { ask, binary, eventually, readPages } from '../support/scene.ts'
 import { startServer, type Server } from '../support/server.ts'
 import { head, Wire } from '../support/wire.ts'
 
-const slowSecs = 1
+const slowSecs = 2
+/** For what was made on the way and is not held any more to be collected on a busy machine, while the readers are all still there. */
+const collectedMsMax = 1000
 const readersCount = 40
 const recordBytes = 64 * 1024
 const recordsCount = 384
@@ -34,8 +36,7 @@ test('SSE: bounded memory, then the connection is closed; the reader resumes wit
   const wires = await stalledReaders('/v1/stream/large?offset=-1&live=sse')
   await eventually('all of them are followed', async () => (await sseConnections()) === readersCount)
   await Bun.sleep(500)
-  // What was made on the way and is not held any more may take a moment to be collected on a busy machine; they are all still there.
-  await eventually('they cost little', () => residentMiB(server.pid) - before.mib < readersCount * readerMiBMax, 800)
+  await eventually('they cost little', () => residentMiB(server.pid) - before.mib < readersCount * readerMiBMax, collectedMsMax)
   // The server is not held up by them.
   const startedMs = performance.now()
   expect((await ask(`${server.base}/large`, 'HEAD')).status).toBe(200)
@@ -75,7 +76,7 @@ test('catch-up: readers of large pages that take nothing cost a page at the most
   const before = residentMiB(server.pid)
   const wires = await stalledReaders('/v1/stream/large?offset=-1')
   await Bun.sleep(500)
-  expect(residentMiB(server.pid) - before).toBeLessThan(readersCount * readerMiBMax)
+  await eventually('they cost little', () => residentMiB(server.pid) - before < readersCount * readerMiBMax, collectedMsMax)
   for (const wire of wires) wire.resume()
   const pages = await Promise.all(wires.map(wire => wire.answer()))
   for (const page of pages) expect(page.body.equals(sent.subarray(0, page.body.byteLength))).toBe(true)

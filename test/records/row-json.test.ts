@@ -1,8 +1,10 @@
 /** Values and rows as JSON text: exact, well formed, and without what a client must not see. */
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import fc from 'fast-check'
 import type { SqlValue } from '../../src/lib/sql-value.ts'
 import { linkKey, rowText, valueText, type FieldSpec, type Rendering } from '../../src/records/row-json.ts'
+
+setDefaultTimeout(60_000)
 
 const text = (rendering: Rendering, value: SqlValue) => valueText(rendering)(value)
 

@@ -34,13 +34,20 @@ test('a wrong password and nobody take the same time', async () => {
     unknown.push(await timed(`nobody${at}@example.com`))
   }
   const ratio = median(unknown) / median(known)
-  expect(ratio).toBeGreaterThan(0.6)
-  expect(ratio).toBeLessThan(1.7)
+  // Without a check of a password nobody would be refused in a twentieth of the time.
+  expect(ratio).toBeGreaterThan(0.5)
+  expect(ratio).toBeLessThan(2)
 })
 
 test('fifty logins at once: all succeed, and probes are answered meanwhile', async () => {
   await using server = await startAccountServer()
   const emails = await addUsers(server, 50)
+  const alone: number[] = []
+  for (const email of emails.slice(0, 5)) {
+    const startedAt = performance.now()
+    await server.post('/login', { email, password: 'password' })
+    alone.push(performance.now() - startedAt)
+  }
   let running = true
   const waits: number[] = []
   const probing = (async () => {
@@ -56,7 +63,7 @@ test('fifty logins at once: all succeed, and probes are answered meanwhile', asy
   await probing
   expect(statuses).toEqual(emails.map(() => 200))
   expect(waits.length).toBeGreaterThan(20)
-  // One check blocks nothing: a probe that had to wait for one would take 70 ms, for the queue seconds.
-  expect(median(waits)).toBeLessThan(50)
+  // One check blocks nothing: a probe that had to wait for one would take as long as a login, for the queue fifty times that.
+  expect(median(waits)).toBeLessThan(median(alone))
   expect(Math.max(...waits)).toBeLessThan(10_000)
 })

@@ -1,9 +1,11 @@
 /** A server that is killed at the worst moments: after the restart every row has its files, and after a sweep every file has its row. */
-import { afterEach, describe, expect, test } from 'bun:test'
+import { afterEach, describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { json } from '../../support/record-server.ts'
+
+setDefaultTimeout(60_000)
 
 interface Running {
   readonly ask: (path: string, init?: RequestInit) => Promise<Response>

@@ -1,10 +1,12 @@
 /** Relations, measures and overlays: against reckonings by hand, and within their bounds when geometries are made to hurt. */
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import fc from 'fast-check'
 import { type Shape } from '../../../src/records/geometry/geometry.ts'
 import { encodeWkb } from '../../../src/records/geometry/wkb.ts'
 import { connection, refusalOf, valueOf } from '../functions/connection.ts'
 import { arbitraryShape } from './arbitrary-shape.ts'
+
+setDefaultTimeout(60_000)
 
 const db = connection()
 const stored = (shape: Shape) => encodeWkb({ shape, srid: null })

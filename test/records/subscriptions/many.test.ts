@@ -1,7 +1,9 @@
 /** Many subscribers at a time: each gets every event it may see, once and in order, and what they share is judged once. */
-import { expect, test } from 'bun:test'
+import { expect, setDefaultTimeout, test } from 'bun:test'
 import { SubscriptionReader } from '../../support/event-stream.ts'
 import { json, startRecordServer } from '../../support/record-server.ts'
+
+setDefaultTimeout(60_000)
 
 const subscribers = 800
 const events = 50

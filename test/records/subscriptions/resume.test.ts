@@ -1,5 +1,5 @@
 /** Subscribers that go and come back, are slow, ask for a snapshot, or lose their right: nothing is lost or told twice without a word. */
-import { describe, expect, test } from 'bun:test'
+import { describe, expect, setDefaultTimeout, test } from 'bun:test'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,6 +8,8 @@ import { apiDefaults, type RecordApiConfig } from '../../../src/records/catalog/
 import { SubscriptionReader, type SubscriptionEvent, type SubscriptionOptions } from '../../support/event-stream.ts'
 import { json, startRecordServer, type RecordServer, type RecordServerOptions } from '../../support/record-server.ts'
 import { apis, sql } from './serving-scene.ts'
+
+setDefaultTimeout(60_000)
 
 type Api = Partial<RecordApiConfig> & Pick<RecordApiConfig, 'name' | 'tableName'>
 
