@@ -27,6 +27,8 @@ export interface KnownSchema {
 
 /** Rows that an answer holds at most. */
 export const queryRowsMax = 50_000
+/** Characters of texts and bytes of blobs in the rows that its statements read. */
+export const queryCharsMax = 64 * 1024 * 1024
 
 /** Refuses `invalid_sql`, and `statement_refused` for what would reach beyond this query: files, other connections, transactions that stay open. */
 export function planQuery(command: QueryCommand, schema: KnownSchema): QueryPlan {

@@ -5,7 +5,7 @@ import type { RecordCatalog } from '../records/record-api.ts'
 import type { RecordStore } from '../records/store/record-store.ts'
 import { StatementError } from '../records/store/statement-error.ts'
 import { foldName } from '../records/catalog/sql-tokens.ts'
-import { planQuery, queryRowsMax, type KnownSchema, type QueryCommand, type QueryPlan } from './query-plan.ts'
+import { planQuery, queryCharsMax, queryRowsMax, type KnownSchema, type QueryCommand, type QueryPlan } from './query-plan.ts'
 import type { QueryResult } from './query-values.ts'
 
 /** What tools of administrators need of the records; `Records` fits. */
@@ -66,7 +66,7 @@ async function readAsItIs(parts: QueryParts, { database, statements }: QueryPlan
 }
 
 async function rowsOf({ records, queryMsMax }: QueryParts, database: string, statements: readonly string[]): Promise<QueryResult> {
-  const answer = await records.store.read({ database, statements: statements.map(sql => ({ sql, params: [] })), deadlineMs: queryMsMax, finish: null })
+  const answer = await records.store.read({ database, statements: statements.map(sql => ({ sql, params: [] })), deadlineMs: queryMsMax, valueCharsMax: queryCharsMax, finish: null })
   const { rows, columns } = 'rows' in answer ? answer : { rows: [], columns: [] }
   const last = columns.findLastIndex(names => names.length > 0)
   return { columns: columns[last] ?? [], rows: rows[last] ?? [], txn: null }

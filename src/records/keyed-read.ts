@@ -4,6 +4,7 @@ import type { Principal } from '../lib/principal.ts'
 import type { SqlRow, SqlValue } from '../lib/sql-value.ts'
 import { problemOf } from '../storage/sqlite-errors.ts'
 import type { ReadParts } from './read.ts'
+import { valueCharsMax } from './query/limits.ts'
 import type { RecordApi } from './record-api.ts'
 import { refusedRead } from './refused-read.ts'
 
@@ -24,7 +25,7 @@ export function readAtOnce(parts: Pick<ReadParts, 'readNow'>, api: RecordApi, { 
 
 /** In a reader thread: for what scans, or brings other rows along. */
 export async function readInThread(parts: Pick<ReadParts, 'read' | 'deadlineMs'>, api: RecordApi, principal: Principal, statement: KeyedRead): Promise<readonly SqlRow[]> {
-  const request = { database: api.relation.database, statements: [statement], deadlineMs: parts.deadlineMs, finish: null }
+  const request = { database: api.relation.database, statements: [statement], deadlineMs: parts.deadlineMs, valueCharsMax, finish: null }
   const answer = await parts.read(request).catch((error: unknown) => refusedRead(error, api, principal))
   assert('rows' in answer, 'a read without a finish gives rows')
   return answer.rows[0] ?? []

@@ -5,6 +5,7 @@ import { RecentMap } from '../lib/recent-map.ts'
 import type { SqlRow } from '../lib/sql-value.ts'
 import type { Statement } from '../storage/program.ts'
 import type { ListSpec } from './query/list-body.ts'
+import { valueCharsMax } from './query/limits.ts'
 import { type ListPlan, planFor, planList } from './query/list-statement.ts'
 import { type ListQuery, parseListQuery } from './query/parse.ts'
 import type { RecordApi } from './record-api.ts'
@@ -15,6 +16,7 @@ export type ReadRows = (request: {
   readonly database: string
   readonly statements: readonly Statement[]
   readonly deadlineMs: number
+  readonly valueCharsMax?: number
   readonly finish: { readonly kind: 'list'; readonly spec: ListSpec } | null
 }) => Promise<{ readonly rows: readonly (readonly SqlRow[])[] } | { readonly text: string }>
 
@@ -29,12 +31,17 @@ export async function listRecords(parts: ListParts, api: RecordApi, principal: P
   const { parsed, plan } = plannedList(api, principal, query)
   const { database, statements, finish } = planFor(plan, principal)
   try {
-    const answer = await parts.read({ database, statements, finish, deadlineMs: parts.deadlineMs })
+    const answer = await parts.read({ database, statements, finish, deadlineMs: parts.deadlineMs, ...(mayBeLarge(api, parsed) ? { valueCharsMax } : {}) })
     assert('text' in answer, 'a read that is to be finished gives text')
     return answer.text
   } catch (error) {
     return refusedRead(error, api, principal, parsed)
   }
+}
+
+/** Rows of numbers and UUIDs are small however many a page has; looking at each costs a few percent of a list. */
+function mayBeLarge({ visible }: RecordApi, { expand }: ListQuery): boolean {
+  return expand.length > 0 || visible.some(({ type, format }) => type !== 'INTEGER' && type !== 'REAL' && format.kind !== 'uuid')
 }
 
 interface PlannedList {

@@ -81,3 +81,55 @@ test('a query that is asked again is answered for whoever asks now', async () =>
     }
   }
 })
+
+test('values that are too many for a body are not gathered first', async () => {
+  // 300 texts of two million characters each, made when they are read.
+  await using depot = await makeDepot({
+    sql: `CREATE TABLE shelf (id INTEGER PRIMARY KEY, name TEXT) STRICT;
+      CREATE TABLE book (id INTEGER PRIMARY KEY, shelf INTEGER REFERENCES shelf(id), text TEXT GENERATED ALWAYS AS (hex(zeroblob(1000000)))) STRICT;
+      CREATE INDEX by_shelf ON book (shelf);
+      INSERT INTO shelf WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3) SELECT i, 's' FROM n;
+      INSERT INTO book (shelf) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300) SELECT 1 + i % 3 FROM n`,
+  })
+  const read = (text: string): readonly SqlRow[] => depot.rows(text)
+  const config = {
+    recordApis: [
+      { ...apiDefaults, name: 'books', tableName: 'book', aclWorld: ['read' as const], listingHardLimit: 1000 },
+      { ...apiDefaults, name: 'shelves', tableName: 'shelf', expand: ['books:book.shelf@books'] },
+    ],
+    databases: [],
+    schemas: new Map(),
+  }
+  const { apis } = compileCatalog(config, readSchema(read, new Map()), 1, read)
+  const parts = { read: (request: Parameters<typeof depot.store.read>[0]) => depot.store.read(request), readNow: (...args: Parameters<typeof depot.store.readNow>) => depot.store.readNow(...args), deadlineMs: 20_000 }
+  const asked: readonly [string, () => Promise<unknown>][] = [
+    ['books', async () => await listRecords(parts, must(apis.get('books'), 'there'), localAdmin, 'limit=300')],
+    ['shelf', async () => await readRecord(parts, must(apis.get('shelves'), 'there'), localAdmin, '1', 'expand=books')],
+  ]
+  for (const [name, ask] of asked) {
+    Bun.gc(true)
+    const before = process.memoryUsage.rss()
+    let most = before
+    const look = setInterval(() => (most = Math.max(most, process.memoryUsage.rss())), 5)
+    const told = await ask().catch((error: unknown) => error)
+    clearInterval(look)
+    expect(told).toMatchObject({ code: 'query_too_costly' })
+    expect((most - before) / 2 ** 20, name).toBeLessThan(250)
+  }
+}, 30_000)
+
+test('columns may have names that an object would not keep apart or in order', async () => {
+  const columns = ['id', '2', '1', 'hw_0', 'c1', 'constructor']
+  await using depot = await makeDepot({
+    sql: `CREATE TABLE odd (id INTEGER PRIMARY KEY, ${columns.slice(1).map(name => `"${name}" TEXT`).join(', ')}, parent INTEGER REFERENCES odd(id)) STRICT;
+      INSERT INTO odd VALUES (1, ${columns.slice(1).map(name => `'of ${name}'`).join(', ')}, 1)`,
+  })
+  const read = (text: string): readonly SqlRow[] => depot.rows(text)
+  const config = { recordApis: [{ ...apiDefaults, name: 'odd', tableName: 'odd', expand: ['parent'] }], databases: [], schemas: new Map() }
+  const api = must(compileCatalog(config, readSchema(read, new Map()), 1, read).apis.get('odd'), 'the API is there')
+  const list = async (query: string) => await listRecords({ read: request => depot.store.read(request), deadlineMs: 2000 }, api, localAdmin, query)
+  const values = `"id":1,${columns.slice(1).map(name => `"${name}":"of ${name}"`).join(',')}`
+  expect(await list('skip_cursor=true')).toBe(`{"records":[{${values},"parent":{"id":1}}]}`)
+  expect(await list('skip_cursor=true&expand=parent')).toBe(`{"records":[{${values},"parent":{"id":1,"data":{${values},"parent":1}}}]}`)
+  expect(await list('group=1,2&aggregate=count,max(1),sum(id)')).toBe('{"groups":[{"1":"of 1","2":"of 2","count":1,"max(1)":"of 1","sum(id)":1}]}')
+})

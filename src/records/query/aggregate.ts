@@ -6,6 +6,7 @@ import { isFile } from './filter.ts'
 import type { Aggregate, ListQuery, OrderItem } from './parse.ts'
 import { refuseQuery } from './refuse.ts'
 import { columnSql } from './scan.ts'
+import { named } from './selection.ts'
 import { visibleColumns } from './visible-columns.ts'
 
 export interface GroupShape {
@@ -32,7 +33,7 @@ export function groupShape(api: RecordApi, query: ListQuery): GroupShape {
   const members = [...groups, ...query.aggregates.map(aggregate => aggregateMember(visible, aggregate))]
   const columns = groups.flatMap(({ expressions }) => expressions)
   return {
-    select: members.flatMap(({ expressions }) => expressions).join(', '),
+    select: named(members.flatMap(({ expressions }) => expressions)),
     groupBy: columns.length === 0 ? '' : ` GROUP BY ${columns.join(', ')}`,
     orderBy: orderBy(members, columns, query.order),
     fields: fieldsOf(members),

@@ -135,7 +135,7 @@ export function withArms(page: string, width: number, arms: readonly Arm[]): str
   const widest = Math.max(width, ...arms.map(arm => arm.width))
   const parts = [`${pageName}(${positions(width)}) AS MATERIALIZED (${page})`, ...arms.map(arm => arm.sql)]
   const rows = [{ name: pageName, width }, ...arms.map((arm, i) => ({ name: armName(i), width: arm.width }))].map(part => {
-    return `SELECT ${[positions(part.width), ...Array.from({ length: widest - part.width }, () => 'NULL')].join(', ')} FROM ${part.name}`
+    return `SELECT ${[positions(part.width), ...Array.from({ length: widest - part.width }, (_, i) => `NULL AS c${part.width + i}`)].join(', ')} FROM ${part.name}`
   })
   return `WITH ${parts.join(', ')} ${rows.join(' UNION ALL ')}`
 }

@@ -33,3 +33,5 @@ export const expandChildrenMax = 100
 export const expandRowsMax = 10_000
 /** Characters of a body. Rows are few, but a value can be large. */
 export const bodyCharsMax = 64 * 1024 * 1024
+/** Characters of texts and bytes of blobs that the statements of a read may give: no more than a body of them could hold. */
+export const valueCharsMax = bodyCharsMax

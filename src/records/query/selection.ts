@@ -26,8 +26,13 @@ export class Selection {
     return this.#first + Math.max(1, this.#columns.length)
   }
 
-  /** The selected columns of the relation aliased `alias`, without a comma at the ends; NULL when all columns are hidden. */
+  /** The selected columns of the relation aliased `alias`, named by their positions, without a comma at the ends; NULL when all columns are hidden. */
   sql(alias: string): string {
-    return this.#columns.map(column => `${alias}.${quoted(column.name)}`).join(', ') || 'NULL'
+    return named(this.#columns.map(column => `${alias}.${quoted(column.name)}`), this.#first) || 'NULL'
   }
+}
+
+/** `expressions` of a SELECT with names that no two share, whatever the columns are called (store/bounded-rows.ts). */
+export function named(expressions: readonly string[], first = 0): string {
+  return expressions.map((sql, i) => `${sql} AS hw_${first + i}`).join(', ')
 }

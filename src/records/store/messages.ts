@@ -7,6 +7,7 @@ import type { StatementProblem } from '../../storage/sqlite-errors.ts'
 import type { ConnectionPlan } from './connection.ts'
 import type { FinishSpec } from './finish.ts'
 import type { FunctionSettings } from '../functions/register.ts'
+import type { RowLimits } from './row-reader.ts'
 import type { WireBytes } from './wire.ts'
 
 /** What a thread needs to open its connection. */
@@ -36,7 +37,7 @@ export type FromWriter =
 
 export type ToReader =
   | { readonly kind: 'open'; readonly functions: FunctionSettings }
-  | { readonly kind: 'read'; readonly id: number; readonly plan: ConnectionPlan; readonly statements: readonly Statement[]; readonly deadlineMs: number; readonly finish: FinishSpec | null }
+  | ({ readonly kind: 'read'; readonly id: number; readonly plan: ConnectionPlan; readonly statements: readonly Statement[]; readonly finish: FinishSpec | null } & RowLimits)
   | { readonly kind: 'close' }
 
 export type FromReader =

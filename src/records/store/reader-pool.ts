@@ -7,6 +7,7 @@ import type { ConnectionPlan } from './connection.ts'
 import type { FinishSpec } from './finish.ts'
 import type { FromReader, ToReader } from './messages.ts'
 import type { FunctionSettings } from '../functions/register.ts'
+import type { RowLimits } from './row-reader.ts'
 import { StatementError } from './statement-error.ts'
 
 export interface ReaderLimits {
@@ -25,10 +26,9 @@ const lookMs = 50
 const graceFactor = 1.5
 const graceMs = 100
 
-export interface PooledRead {
+export interface PooledRead extends RowLimits {
   readonly plan: ConnectionPlan
   readonly statements: readonly Statement[]
-  readonly deadlineMs: number
   readonly finish: FinishSpec | null
 }
 

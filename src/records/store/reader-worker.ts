@@ -35,9 +35,9 @@ function take(message: ToReader): void {
   }
 }
 
-function answerTo(from: RowReader, { id, plan, statements, deadlineMs, finish: spec }: ToReader & { readonly kind: 'read' }): FromReader {
+function answerTo(from: RowReader, { id, plan, statements, finish: spec, ...limits }: ToReader & { readonly kind: 'read' }): FromReader {
   try {
-    const { rows, columns } = from.read(plan, statements, deadlineMs)
+    const { rows, columns } = from.read(plan, statements, limits)
     return spec === null ? { kind: 'rows', id, rows, columns } : { kind: 'text', id, text: finish(spec, rows) }
   } catch (error) {
     return failedRead(id, error)

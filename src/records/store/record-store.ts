@@ -15,7 +15,7 @@ import type { FinishSpec } from './finish.ts'
 import type { ExclusiveOutcome, Script } from './messages.ts'
 import type { FunctionSettings } from '../functions/register.ts'
 import { ReaderPool, type ReadAnswer, type ReaderLimits } from './reader-pool.ts'
-import { RowReader } from './row-reader.ts'
+import { RowReader, type RowLimits } from './row-reader.ts'
 import { StatementError } from './statement-error.ts'
 import { storeMetrics, type StoreMeter } from './store-metrics.ts'
 import { cannotOpen } from './thread-failure.ts'
@@ -40,11 +40,9 @@ export interface RecordStoreOptions extends RecordStoreSettings {
 
 export type RecordStoreLimits = WriterLimits & ReaderLimits
 
-export interface ReadRequest {
+export interface ReadRequest extends RowLimits {
   readonly database: string
   readonly statements: readonly Statement[]
-  /** For all statements together; `_deadline()` in them looks at it. */
-  readonly deadlineMs: number
   readonly finish: FinishSpec | null
 }
 

@@ -4,12 +4,21 @@ import type { Clock } from '../../lib/clock.ts'
 import type { SqlRow } from '../../lib/sql-value.ts'
 import type { Statement } from '../../storage/program.ts'
 import { StatementCache } from '../../storage/statement-cache.ts'
+import { boundedRows, RowRoom } from './bounded-rows.ts'
 import { openRecordReader, type ConnectionPlan } from './connection.ts'
 import type { FunctionSettings } from '../functions/register.ts'
 import { Deadline, prepareConnection } from './prepare-connection.ts'
 
 /** Prepared statements of one connection. */
 const preparedStatementsMax = 512
+
+/** What one request may take. */
+export interface RowLimits {
+  /** For all statements together; `_deadline()` in them looks at it. */
+  readonly deadlineMs: number
+  /** Characters of texts and bytes of blobs in all rows; without it the caller bounds them in another way. */
+  readonly valueCharsMax?: number
+}
 
 export interface ReadRows {
   readonly rows: readonly (readonly SqlRow[])[]
@@ -34,14 +43,15 @@ export class RowReader {
     this.#deadline = new Deadline(clock)
   }
 
-  /** Runs `statements` in one read transaction. Throws DeadlinePassed, and what SQLite throws. */
-  read(plan: ConnectionPlan, statements: readonly Statement[], deadlineMs: number): ReadRows {
+  /** Runs `statements` in one read transaction. Throws DeadlinePassed, and what SQLite throws; refuses `query_too_costly` beyond `valueCharsMax`. */
+  read(plan: ConnectionPlan, statements: readonly Statement[], { deadlineMs, valueCharsMax }: RowLimits): ReadRows {
     const connection = this.#connection(plan)
     this.#deadline.start(deadlineMs)
-    if (statements.length === 1) return rowsOf(connection, statements)
+    const room = valueCharsMax === undefined ? null : new RowRoom(valueCharsMax)
+    if (statements.length === 1) return rowsOf(connection, statements, room)
     connection.begin.run()
     try {
-      return rowsOf(connection, statements)
+      return rowsOf(connection, statements, room)
     } finally {
       connection.commit.run()
     }
@@ -72,12 +82,13 @@ export class RowReader {
   }
 }
 
-function rowsOf({ statements }: Connection, asked: readonly Statement[]): ReadRows {
+function rowsOf({ statements }: Connection, asked: readonly Statement[], room: RowRoom | null): ReadRows {
   const rows: (readonly SqlRow[])[] = []
   const columns: (readonly string[])[] = []
   for (const { sql, params } of asked) {
     const { statement } = statements.get(sql)
-    rows.push(statement.values(...(params as SQLQueryBindings[])) as SqlRow[])
+    const values = params as SQLQueryBindings[]
+    rows.push(room === null ? (statement.values(...values) as SqlRow[]) : boundedRows(statement, values, room))
     columns.push(statement.columnNames)
   }
   return { rows, columns }

@@ -13,6 +13,8 @@ export interface SubscriptionLimits {
   readonly stalledMsMax: number
   /** Records of one snapshot. */
   readonly snapshotRecordsMax: number
+  /** Characters of texts and bytes of blobs in them. */
+  readonly snapshotCharsMax: number
   /** Time for the statement of a snapshot, and for judging changes by rules that scan tables. */
   readonly queryMsMax: number
 }
@@ -24,6 +26,7 @@ export const defaultSubscriptionLimits: SubscriptionLimits = {
   keepAliveMs: 15_000,
   stalledMsMax: 60_000,
   snapshotRecordsMax: 65_536,
+  snapshotCharsMax: 64 * 1024 * 1024,
   queryMsMax: 2000,
 }
 

@@ -9,6 +9,7 @@ import { filterCondition } from '../query/filter.ts'
 import type { Filter } from '../query/filter-tree.ts'
 import { RowRules, userValues } from '../query/row-rule.ts'
 import { columnSql, scanBase } from '../query/scan.ts'
+import { named } from '../query/selection.ts'
 import { visibleColumns } from '../query/visible-columns.ts'
 import type { RecordApi } from '../record-api.ts'
 import { plainFields, rowText } from '../row-json.ts'
@@ -36,7 +37,7 @@ export function snapshotStatements(api: RecordApi, { principal, key, filter, rec
   const conditions = [scanBase(api, rule)]
   if (key !== null) conditions.push(...api.key.map((column, i) => `${columnSql(column)} = ${bindings.add(key[i] ?? null)}`))
   if (filter !== null) conditions.push(filterCondition(filter, { columns: visibleColumns(api), sqlOf: columnSql }, bindings))
-  const columns = api.visible.map(columnSql).join(', ') || 'NULL'
+  const columns = named(api.visible.map(columnSql)) || 'NULL'
   const sql = `SELECT ${columns} ${conditions.join(' AND ')} LIMIT ${recordsMax + 1}`
   return [{ sql: headSql(api.relation.database), params: [] }, { sql, params: bindings.values }]
 }

@@ -135,7 +135,7 @@ export class Subscriptions {
     if (command.from.kind !== 'snapshot') return this.#begin(request, key, this.#startOf(api, command.from))
     const recordsMax = this.#limits.snapshotRecordsMax
     const statements = snapshotStatements(api, { principal, key, filter: command.filter, recordsMax })
-    const read = this.#read(api.relation.database, statements)
+    const read = this.#read(api.relation.database, statements, { valueCharsMax: this.#limits.snapshotCharsMax })
     const rows = await read.catch((error: unknown) => refusedRead(error, api, principal, { match: null, filter: command.filter }))
     return this.#begin(request, key, { kind: 'snapshot', ...snapshotOf(api, rows, recordsMax) })
   }
@@ -201,8 +201,8 @@ export class Subscriptions {
     this.#metrics[what]()
   }
 
-  async #read(database: string, statements: Parameters<ReadRows>[0]['statements']): Promise<readonly (readonly SqlRow[])[]> {
-    const answer = await this.#parts.read({ database, statements, deadlineMs: this.#limits.queryMsMax, finish: null })
+  async #read(database: string, statements: Parameters<ReadRows>[0]['statements'], bounds: { readonly valueCharsMax?: number } = {}): Promise<readonly (readonly SqlRow[])[]> {
+    const answer = await this.#parts.read({ database, statements, deadlineMs: this.#limits.queryMsMax, finish: null, ...bounds })
     return 'rows' in answer ? answer.rows : []
   }
 

@@ -156,6 +156,16 @@ describe('snapshots', () => {
     using large = await open(server, '/item/subscribe/*?follow=snapshot')
     expect(large.status).toBe(422)
   })
+
+  test('with no more text than may be gathered', async () => {
+    await using server = await start({ subscriptions: { snapshotCharsMax: 1000 } })
+    await run(server, 'INSERT INTO item VALUES (1, hex(zeroblob(250))), (2, hex(zeroblob(250)))')
+    using most = await open(server, '/item/subscribe/*?follow=snapshot')
+    expect(await most.take(3)).toMatchObject([{ Insert: { id: 1 } }, { Insert: { id: 2 } }, { Snapshot: { count: 2 } }])
+    await run(server, "INSERT INTO item VALUES (3, 'x')")
+    using large = await open(server, '/item/subscribe/*?follow=snapshot')
+    expect(large.status).toBe(422)
+  })
 })
 
 describe('slow subscribers', () => {
