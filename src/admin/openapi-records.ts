@@ -63,7 +63,8 @@ export function headOf(operation: Operation): Operation {
 
 const id = inPath('id', 'The key: digits, a UUID or base64url, text; parts of a composite key behind each other with commas')
 const idempotency = inHeader('Idempotency-Key', 'The stored answer is given again for 24 hours')
-const ifMatch = inHeader('If-Match', 'ETag of the version that is to be changed; otherwise 412')
+const batchIdempotency = inHeader('Idempotency-Key', 'The stored answer is given again for 24 hours; needs `"transaction": true`')
+const ifMatch = inHeader('If-Match', 'ETag of the version that is to be changed, which takes the right to read it, or `*`; otherwise 412')
 const txn: Json = { 'Headwater-Txn': { description: 'Number of the transaction', schema: integer } }
 
 const refusals: Readonly<Record<string, Json>> = {
@@ -196,6 +197,7 @@ const transactionPaths: Paths = {
       operationId: 'executeTransaction',
       summary: 'Creates, updates and deletes records of several APIs in one transaction',
       tags: ['records'],
+      parameters: [batchIdempotency],
       requestBody: body(ref('Transaction')),
       responses: { '200': { ...answer('A result for each operation', object({ results: array({ type: 'object' }), txn: integer })), headers: txn }, ...refusals, '422': answer('The batch has not the form that is expected') },
     },

@@ -47,7 +47,7 @@ const recordApiFields = {
   name: required(entryName, 'Name in the path `/api/records/v1/<name>`; unique.'),
   table_name: required(text('the name of a table or view'), 'Table or view, with `<database>.` before it when it is not of main.'),
   attached_databases: optional(listOf(databaseName), 'Additional databases that its rules or its view name.'),
-  conflict_resolution: optional(conflictResolution, 'What a create does when a record with the same unique value exists. Default ABORT: it is refused.'),
+  conflict_resolution: optional(conflictResolution, 'What a create does when a record with the same key exists. Default ABORT: it is refused. REPLACE overwrites it, when update_access_rule holds for that record.'),
   autofill_missing_user_id_columns: optional(boolean, 'Columns that refer to `_user(id)` get the id of the caller when a create leaves them out.'),
   enable_subscriptions: optional(boolean, 'Clients may subscribe to changes.'),
   acl_world: optional(actions, 'What anybody may do.'),
