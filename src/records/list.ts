@@ -40,8 +40,8 @@ export async function listRecords(parts: ListParts, api: RecordApi, principal: P
 }
 
 /** Rows of numbers and UUIDs are small however many a page has; looking at each costs a few percent of a list. */
-function mayBeLarge({ visible }: RecordApi, { expand }: ListQuery): boolean {
-  return expand.length > 0 || visible.some(({ type, format }) => type !== 'INTEGER' && type !== 'REAL' && format.kind !== 'uuid')
+function mayBeLarge({ visible, key }: RecordApi, { expand }: ListQuery): boolean {
+  return expand.length > 0 || [...visible, ...key].some(({ type, format }) => type !== 'INTEGER' && type !== 'REAL' && format.kind !== 'uuid')
 }
 
 interface PlannedList {

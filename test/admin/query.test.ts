@@ -140,6 +140,8 @@ describe('refusals', () => {
     for (const query of [`${endless} SELECT x FROM n WHERE x < 0`, `${endless} SELECT count(*) FROM n`, `SELECT (SELECT max(x) FROM (${endless} SELECT x FROM n))`, `SELECT 1; ${endless} SELECT max(x) FROM n`]) {
       expect([query, (await ask(query)).text]).toEqual([query, expect.stringContaining('query_too_costly')])
     }
+    const text = (rows: number) => `WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT ${rows}) SELECT hex(zeroblob(8 * 1024 * 1024)) AS t FROM n`
+    expect((await ask(text(5))).text).toContain('more than 67108864 characters')
     // More of them than there are threads, and none was lost.
     expect((await ask('SELECT 1')).status).toBe(200)
   })
