@@ -1,5 +1,5 @@
 /** The repeated messages about records: databases, record APIs, JSON Schemas. The names are TrailBase's (trailbase-api.md §12.3); what they mean together with the tables is records/catalog. */
-import type { RecordApiConfig } from '../records/catalog/api-config.ts'
+import { apiDefaults, type RecordApiConfig } from '../records/catalog/api-config.ts'
 import { boolean, capitals, integer, listOf, longText, text, type Kind } from './config-kinds.ts'
 import { messages, optional, required } from './config-kinds-message.ts'
 import { entryName } from './config-messages.ts'
@@ -62,23 +62,6 @@ const recordApiFields = {
   listing_hard_limit: optional(integer(1, listingLimitMax), 'Most records that one list returns. Default 1024.'),
 }
 
-const recordApiDefaults: Omit<RecordApiConfig, 'name' | 'tableName'> = {
-  attachedDatabases: [],
-  conflictResolution: null,
-  autofillMissingUserIdColumns: false,
-  enableSubscriptions: false,
-  aclWorld: [],
-  aclAuthenticated: [],
-  excludedColumns: [],
-  createAccessRule: null,
-  readAccessRule: null,
-  updateAccessRule: null,
-  deleteAccessRule: null,
-  schemaAccessRule: null,
-  expand: [],
-  listingHardLimit: 1024,
-}
-
 export const databases: Kind<readonly DatabaseConfig[]> = messages<DatabaseConfig>('databases', databaseFields)
-export const recordApis: Kind<readonly RecordApiConfig[]> = messages<RecordApiConfig>('record APIs', recordApiFields, recordApiDefaults)
+export const recordApis: Kind<readonly RecordApiConfig[]> = messages<RecordApiConfig>('record APIs', recordApiFields, apiDefaults)
 export const jsonSchemas: Kind<readonly JsonSchemaConfig[]> = messages<JsonSchemaConfig>('schemas', schemaFields)
